@@ -1,0 +1,47 @@
+"""How money is split over what is due. Source: SEMANTICS 4, 9.2 and 9.19."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..terms import Component
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What fell due on one day and is still unpaid; ``penal`` once its grace is over (``grace_end`` is that morning)."""
+
+    due: int
+    principal: int
+    interest: int
+    grace_end: int
+    penal: bool
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether anything of it is left."""
+        return self.principal > 0 or self.interest > 0
+
+
+def payment_steps(
+    order: Sequence[Component], across: str, buckets: Sequence[Bucket]
+) -> list[tuple[Component, Bucket | None]]:
+    """The debts in the order in which money clears them: fees and penalty as one total, the rest per due date.
+
+    ``across: instalment`` clears interest and principal of the oldest due date together, at the place of the first.
+
+    >>> a, b = Bucket(1, 10, 1, 1, True), Bucket(2, 10, 1, 2, True)
+    >>> [c for c, _ in payment_steps(("fees", "penalty", "interest", "principal"), "instalment", [a, b])]
+    ['fees', 'penalty', 'interest', 'principal', 'interest', 'principal']
+    """
+    steps: list[tuple[Component, Bucket | None]] = []
+    dated = [component for component in order if component in ("interest", "principal")]
+    for component in order:
+        if component not in dated:
+            steps.append((component, None))
+        elif across == "component":
+            steps += [(component, bucket) for bucket in buckets]
+        elif component == dated[0]:
+            steps += [(part, bucket) for bucket in buckets for part in dated]
+    return steps

@@ -1,0 +1,223 @@
+"""The terms of one loan, frozen when it is drawn: everything replay needs besides the events.
+
+The written form is the ``terms`` mapping of a scenario file (CONTRACT 2); the stored form is the same mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from .days import DayCount, Term, add_months, parse_date
+from .errors import InvalidTerms
+from .money import amount_text, currency_digits, plain_decimal, positive_minor
+from .rates import Rate, parse_percentage
+
+Method = Literal["anytime", "interest_only", "equal_instalment", "equal_principal", "sweep"]
+Component = Literal["fees", "penalty", "interest", "principal"]
+COMPONENTS: tuple[Component, ...] = ("fees", "penalty", "interest", "principal")
+NON_PERFORMING_ORDER: tuple[Component, ...] = ("fees", "principal", "interest", "penalty")
+
+#: Days past due above which a loan is in the second, third … class. Source: the five categories of the Chinese
+#: risk classification rules, and a card-style preset (SEMANTICS 5); configuration, not law.
+CLASS_NAMES = ("normal", "special_mention", "substandard", "doubtful", "loss")
+FIVE_CATEGORIES = (0, 90, 270, 360)
+CARD_CATEGORIES = (0, 90, 120, 180)
+
+
+def _share(given: object) -> Fraction:
+    return given if isinstance(given, Fraction) else parse_percentage(given, "share")
+
+
+def _share_text(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"
+
+
+def _decimal_share_text(value: Fraction) -> str:
+    scaled = value * 10**18
+    if scaled.denominator != 1:
+        return _share_text(value)
+    text = f"{Decimal(scaled.numerator).scaleb(-18):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+Share = Annotated[Fraction, BeforeValidator(_share), PlainSerializer(_decimal_share_text)]
+Day = Annotated[date, BeforeValidator(lambda given: parse_date(given, "terms"))]
+RateField = Annotated[
+    Rate, BeforeValidator(lambda given: Rate.parse(given, "terms.rate")), PlainSerializer(Rate.canonical)
+]
+TermField = Annotated[
+    Term, BeforeValidator(lambda given: Term.parse(given, "terms.term")), PlainSerializer(str)
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class PenaltyTerms(_Frozen):
+    """Penalty interest (罚息): a multiple of the contract rate, optionally cut by a yearly cap, optionally on interest too.
+
+    Source: SEMANTICS 5; the multiple of 1.3 to 1.5 is the usual contract clause for overdue loans.
+    """
+
+    multiple: Share = Fraction(3, 2)
+    annual_cap: Share | None = None
+    on_interest: bool = False
+
+
+class SweepMinimum(_Frozen):
+    """The least a sweep loan pays per period: a fraction of the initial balance every so many days."""
+
+    fraction: Share
+    of: Literal["initial_balance"] = "initial_balance"
+    every: TermField
+
+    @model_validator(mode="after")
+    def _days_only(self) -> SweepMinimum:
+        if self.every.unit != "d":
+            raise InvalidTerms(
+                field="sweep.minimum.every", value=str(self.every), reason="give days, such as 60d"
+            )
+        return self
+
+
+class SweepTerms(_Frozen):
+    """A share of each settlement of the shop, with an optional minimum per period."""
+
+    share: Share
+    minimum: SweepMinimum | None = None
+
+
+class LoanTerms(_Frozen):
+    """What was agreed when a loan (借据) was drawn; amounts in major units, dates as calendar days.
+
+    Give ``term`` (``90d``, ``12m``) or ``maturity``, not both. ``due_dates`` overrides the computed due days, for
+    instance after a business-day roll; the last one is the maturity.
+
+    Raises InvalidTerms, InvalidAmount, InvalidRate or InvalidDate from :meth:`parse`.
+    *Source:* CONTRACT 2 (the written form) and SEMANTICS 1 to 5.
+
+    >>> LoanTerms.parse({"method": "anytime", "principal": "300000", "rate": "0.048%/day",
+    ...                  "start": "2017-05-01", "term": "90d"}).last_day
+    datetime.date(2017, 7, 30)
+    """
+
+    method: Method
+    principal: Annotated[Decimal, BeforeValidator(lambda given: plain_decimal(given, "terms.principal"))]
+    currency: str = "CNY"
+    rate: RateField
+    day_count: DayCount = "actual"
+    start: Day
+    term: TermField | None = None
+    maturity: Day | None = None
+    due_day: Annotated[int, Field(ge=1, le=31, strict=True)] | None = None
+    due_dates: tuple[Day, ...] | None = None
+    interest_free_days: Annotated[int, Field(ge=0, le=3660, strict=True)] = 0
+    min_interest_days: Annotated[int, Field(ge=0, le=3660, strict=True)] = 0
+    grace_days: Annotated[int, Field(ge=0, le=365, strict=True)] = 0
+    penalty: PenaltyTerms = PenaltyTerms()
+    allocation: tuple[Component, ...] = COMPONENTS
+    allocation_non_performing: tuple[Component, ...] = NON_PERFORMING_ORDER
+    prepayment: Literal["reduce_instalment", "shorten_term"] = "reduce_instalment"
+    early_days: Annotated[int, Field(ge=0, le=366, strict=True)] = 10
+    across: Literal["component", "instalment"] = "component"
+    sweep: SweepTerms | None = None
+    class_thresholds: tuple[int, int, int, int] = FIVE_CATEGORIES
+    non_accrual_after: Annotated[int, Field(ge=0, strict=True)] = 90
+    non_performing_after: Annotated[int, Field(ge=0, strict=True)] = 90
+    rules_version: Literal[1] = 1
+
+    @model_validator(mode="after")
+    def _coherent(self) -> LoanTerms:
+        positive_minor(self.principal, self.currency, "terms.principal")
+        if (self.term is None) == (self.maturity is None):
+            raise InvalidTerms(field="term", value=None, reason="give either term or maturity")
+        if self.last_day <= self.start:
+            raise InvalidTerms(field="maturity", value=str(self.last_day), reason="must lie after the start")
+        for name in ("allocation", "allocation_non_performing"):
+            if sorted(getattr(self, name)) != sorted(COMPONENTS):
+                raise InvalidTerms(field=name, value=getattr(self, name), reason="name each component once")
+        if (self.method == "sweep") != (self.sweep is not None):
+            raise InvalidTerms(
+                field="sweep", value=self.sweep, reason="needed by method sweep, and by no other"
+            )
+        if self.due_dates is not None:
+            self._check_due_dates(self.due_dates)
+        return self
+
+    def _check_due_dates(self, days: tuple[date, ...]) -> None:
+        if not days or list(days) != sorted(set(days)) or days[0] <= self.start:
+            raise InvalidTerms(
+                field="due_dates", value=[str(d) for d in days], reason="ascending, after the start"
+            )
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], currency: str | None = None) -> LoanTerms:
+        """Terms from the written form; every fault is one typed error naming the field and its value."""
+        fields = dict(given) if currency is None else {"currency": currency, **given}
+        if isinstance(fields.get("currency", "CNY"), str):
+            currency_digits(str(fields.get("currency", "CNY")))
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as fault:
+            first = fault.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "terms"
+            raise InvalidTerms(field=field, value=_short(first["input"]), reason=first["msg"]) from None
+
+    @cached_property
+    def principal_minor(self) -> int:
+        """The principal in minor units."""
+        return positive_minor(self.principal, self.currency, "terms.principal")
+
+    @cached_property
+    def last_day(self) -> date:
+        """The maturity: the day on which the last of it is due."""
+        if self.due_dates:
+            return self.due_dates[-1]
+        if self.maturity is not None:
+            return self.maturity
+        if self.term is None:
+            raise InvalidTerms(field="term", value=None, reason="give either term or maturity")
+        if self.term.unit == "m" and self.due_day and self.method not in ("anytime", "sweep"):
+            return add_months(self.start, self.term.count, self.due_day)
+        return self.term.end(self.start)
+
+    def canonical(self) -> dict[str, Any]:
+        """The mapping that is stored and hashed; ``LoanTerms.parse`` reads it back to equal terms."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        given["principal"] = amount_text(self.principal_minor, self.currency)
+        return given
+
+
+def _short(value: object) -> str:
+    return str(value)[:80]
+
+
+__all__ = [
+    "CARD_CATEGORIES",
+    "CLASS_NAMES",
+    "COMPONENTS",
+    "FIVE_CATEGORIES",
+    "NON_PERFORMING_ORDER",
+    "Component",
+    "LoanTerms",
+    "Method",
+    "PenaltyTerms",
+    "SweepMinimum",
+    "SweepTerms",
+]
