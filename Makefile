@@ -1,0 +1,55 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv. PYTHON=… chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+comma := ,
+# CI skips nothing, so it has Spark too.
+EXTRAS := dev$(if $(MICROLOAN_CI),$(comma)spark)
+
+CORE := $(VENV)/.installed
+DEV := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
+
+.PHONY: help demo test test-all lint format bench clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: $(CORE) ## the main job end to end, on bundled data
+	$(BIN)/microloan demo
+
+test: $(DEV) ## the tests, without those marked slow
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: $(DEV) ## every test, with many more generated examples
+	$(BIN)/pytest -n 2 --hypothesis-profile=thorough
+
+lint: $(DEV) ## style, types, and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-logo
+
+format: $(DEV) ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV) ## the library beside its floor, see benchmarks/README.md
+	@set -e; for file in $(wildcard benchmarks/bench_*.py); do echo "== $$file"; $(BIN)/python "$$file"; done
+
+clean: ## remove what was made, the environment too
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "microloan needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+# What the tests need holds what the demo needs.
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[$(EXTRAS)]'
+	@touch $(CORE) $@

@@ -1,0 +1,106 @@
+"""What every test may ask for: a database of either kind, and the number of generated examples."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections import Counter
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+IN_CI = bool(os.environ.get("MICROLOAN_CI"))
+POSTGRES = os.environ.get("MICROLOAN_TEST_POSTGRES", "")
+
+# A developer's own settings must not reach the program under test.
+for name in [n for n in os.environ if n.startswith("MICROLOAN_")]:
+    if name not in {"MICROLOAN_CI", "MICROLOAN_TEST_POSTGRES"}:
+        del os.environ[name]
+
+# Everyday runs give the same examples each time; `make test-all` draws new ones, and many more.
+settings.register_profile(
+    "everyday",
+    derandomize=True,
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough",
+    derandomize=False,
+    max_examples=2000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("everyday")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'book.db'}"
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """An empty PostgreSQL database of this test's own, dropped afterwards."""
+    if not POSTGRES:
+        pytest.skip("no PostgreSQL: export MICROLOAN_TEST_POSTGRES=$(.ci/postgres start)")
+    import psycopg
+    from sqlalchemy import make_url
+
+    server = make_url(POSTGRES)
+    name = f"microloan_test_{uuid.uuid4().hex}"
+    admin = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database: the test runs once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test was skipped, as its author put it."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
+
+
+def refuse_skip_in_ci(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In CI a test that did not run is a test that failed."""
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.longrepr = f"Skipped, and in CI nothing may be skipped: {skip_reason(report)}"
+        report.outcome = "failed"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    refuse_skip_in_ci(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_skip_in_ci(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say last and loudly what was not tested, and why."""
+    reasons = Counter(skip_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    if not reasons:
+        return
+    terminalreporter.section("NOT TESTED", yellow=True, bold=True)
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count:5} skipped: {reason}", yellow=True)
