@@ -10,13 +10,17 @@ from ..terms import Component
 
 @dataclass(slots=True)
 class Bucket:
-    """What fell due on one day and is still unpaid; ``penal`` once its grace is over (``grace_end`` is that morning)."""
+    """What fell due on one day and is still unpaid; ``penal`` once its grace is over (``grace_end`` is that morning).
+
+    ``topped_up`` is whether the end of the grace charges its nights too; interest of the grace itself is spared that.
+    """
 
     due: int
     principal: int
     interest: int
     grace_end: int
     penal: bool
+    topped_up: bool = True
 
     @property
     def unpaid(self) -> bool:

@@ -107,7 +107,14 @@ def quote(
     if (days is None) == (months is None):
         raise InvalidTerms(field="term", value=None, reason="give either days or months")
     term = f"{months}m" if days is None else f"{days}d"
-    given = {"method": method, "principal": principal, "rate": rate, "start": start, "term": term, **other_terms}
+    given = {
+        "method": method,
+        "principal": principal,
+        "rate": rate,
+        "start": start,
+        "term": term,
+        **other_terms,
+    }
     terms = LoanTerms.parse(given, currency)
     rows = life(terms, [], [start]).schedule
     interest = sum(row.interest for row in rows)
@@ -162,7 +169,9 @@ def earliest_payoff_cost(terms: LoanTerms, fees: int = 0) -> Fraction:
     return Fraction((state.payoff - state.principal + fees) * 365, terms.principal_minor)
 
 
-def effective_yearly_rate(start: date, received: int, payments: Sequence[tuple[date, int]], places: int = 6) -> Decimal:
+def effective_yearly_rate(
+    start: date, received: int, payments: Sequence[tuple[date, int]], places: int = 6
+) -> Decimal:
     """The compound yearly rate at which the dated payments are worth what was received: IRR on days / 365.
 
     Found by bisection in exact-enough decimals (50 digits) and rounded half-up to *places*. 0 when the payments do not
@@ -209,7 +218,9 @@ def bank_rate(given: object) -> Fraction:
     Fraction(3, 50)
     """
     if isinstance(given, str) and given.replace(" ", "").endswith(("/year", "/年")):
-        return _never_negative(parse_percentage(given.replace(" ", "").rpartition("/")[0], "compare_bank_rate"), given)
+        return _never_negative(
+            parse_percentage(given.replace(" ", "").rpartition("/")[0], "compare_bank_rate"), given
+        )
     if isinstance(given, str) and "/" not in given:
         return _never_negative(parse_percentage(given, "compare_bank_rate"), given)
     rate = Rate.parse(given, "compare_bank_rate")

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..days import LAST_DAY
 from ..errors import InvalidEvent
@@ -105,11 +105,13 @@ def _add_uncounted(rows: dict[str, LedgerRow], event: Event, last: date, reverse
     if event.id in rows:
         return
     if isinstance(event, Reversed):
+        if event.booked_on > last:
+            return
         row = LedgerRow(
             event.id, event.kind, None, event.booked_on, 0, Split(), None, reversed_by.get(event.id)
         )
     elif event.value_date <= last and event.id in reversed_by:
-        amount = getattr(event, "amount_minor", 0)
+        amount = getattr(event, "amount_minor", None)
         row = LedgerRow(
             event.id,
             event.kind,
@@ -148,8 +150,8 @@ def effective(
 ) -> tuple[list[Event], dict[str, str]]:
     """The events that count, in replay order, and for each reversed event the reversal that took it away.
 
-    A reversed reversal does not count, so the first event does again. Raises InvalidEvent for an unknown or doubly
-    reversed target and for a value date before the start. *Source:* SEMANTICS 6 and 9.12.
+    A reversed reversal does not count, so the first event does again; of two reversals that stand the first is named.
+    Raises InvalidEvent for an unknown target and for a value date before the start. *Source:* SEMANTICS 6 and 9.12.
     """
     known = [event for event in events if known_on is None or event.booked_on <= known_on]
     reversals = [event for event in known if isinstance(event, Reversed)]
@@ -189,14 +191,20 @@ def _resolve(known: Sequence[Event], reversals: Sequence[Reversed]) -> dict[str,
             )
         if event_id not in standing:
             live = [claim for claim in claims.get(event_id, ()) if taken_by(claim, (*path, event_id)) is None]
-            if len(live) > 1:
-                raise InvalidEvent(
-                    id=live[1], field="of", value=event_id, reason=f"already reversed by {live[0]}"
-                )
             standing[event_id] = live[0] if live else None
         return standing[event_id]
 
     return {event_id: by for event_id in claims if (by := taken_by(event_id)) is not None}
+
+
+class _Fallen(NamedTuple):
+    """What fell due one morning and the principal not yet due after it; grace interest is no row of the plan."""
+
+    due: int
+    principal: int
+    interest: int
+    left: int
+    planned: bool
 
 
 class _Fold:
@@ -212,8 +220,9 @@ class _Fold:
         self.buckets: list[Bucket] = []
         self.carry = 0  # exact contract interest since the last bill
         self.taken = 0  # what was paid, waived or fell due out of it
-        self.carried = (
-            0  # booked interest that waits for the next bill: of an extension, or of the minimum days
+        self.carried = 0  # booked interest that waits: of an extension, or of the minimum days
+        self.moved = self.moved_interest = (
+            0  # of a sweep loan: what an extension moved to the next period end
         )
         self.billed = 0
         self.late = 0  # exact penalty since the start
@@ -229,9 +238,7 @@ class _Fold:
         self.free_until = self.start + terms.interest_free_days
         self.settled_until = self.start
         self.rows: list[LedgerRow] | None = None
-        self.fallen: list[
-            tuple[int, int, int, int]
-        ] = []  # due, principal, interest, principal not yet due after it
+        self.fallen: list[_Fallen] = []
         self.projecting = self.dawn = False  # dawn: the night is over, the morning not yet come
         self.instalment = 0
         self.contract = terms.rate.per_day
@@ -330,30 +337,36 @@ class _Fold:
         for bucket in ended:
             self._end_grace(bucket, day)
         if ended and after_maturity and self.accrued():
-            self._bill_after_maturity(day)
+            self._grace_interest_due(day)
 
     def _fall_due(self, day: int, principal: int) -> None:
         """A due date is a bill: its rounded interest stands and the count starts anew from exact zero."""
         interest = self._bill()
         self.future -= principal
-        self._due(day, principal, interest, bool(self.terms.grace_days))
+        self.moved = 0
+        self._due(day, principal, interest, planned=True)
 
     def _bill(self) -> int:
         interest = self.accrued()
         self.billed += half_up_div(self.carry, self.den) + self.carried
-        self.carry = self.taken = self.carried = 0
+        self.carry = self.taken = self.carried = self.moved_interest = 0
         return interest
 
-    def _due(self, day: int, principal: int, interest: int, grace: bool) -> None:
+    def _due(
+        self, day: int, principal: int, interest: int, *, planned: bool = False, grace: bool = True
+    ) -> None:
+        """Let something fall due; only what the plan names has a row in it."""
         if principal or interest or self.future:
-            self.fallen.append((day, principal, interest, self.future))
+            self.fallen.append(_Fallen(day, principal, interest, self.future, planned))
         if (principal or interest) and not self.projecting:
-            end = day + self.terms.grace_days + 1 if grace else day
-            self.buckets.append(Bucket(day, principal, interest, end, not grace))
+            last = day + self.terms.grace_days + 1 if grace and self.terms.grace_days else day
+            self.buckets.append(Bucket(day, principal, interest, last, last == day))
 
     def _end_grace(self, bucket: Bucket, day: int) -> None:
         """What is still unpaid is topped up from the due date. Source: SEMANTICS 9.6."""
         bucket.penal = True
+        if not bucket.topped_up:
+            return
         for start, end, rate, penalty in self._rate_spans(bucket.due, day):
             free_end = min(max(self.free_until, start), end)
             self.late += bucket.principal * penalty * self.nights(start, free_end)
@@ -368,8 +381,17 @@ class _Fold:
             if low < high:
                 yield low, high, rate, penalty
 
-    def _bill_after_maturity(self, day: int) -> None:
-        self._due(day, 0, self._bill(), False)
+    def _grace_interest_due(self, day: int) -> None:
+        """After the maturity interest falls due without a bill: the plan names no such date, the count runs on."""
+        interest = self.accrued()
+        self._take_accrued(interest)
+        self._due(day, 0, interest, grace=False)
+
+    def _spare_until_grace_ends(self, bucket: Bucket) -> None:
+        """Interest of the grace that falls due inside it bears penalty only from the first morning after the grace."""
+        bucket.grace_end = self.maturity + self.terms.grace_days + 1
+        bucket.penal = bucket.grace_end <= self.day
+        bucket.topped_up = False
 
     # -- sweep periods ----------------------------------------------------------------------------------------------
 
@@ -398,18 +420,20 @@ class _Fold:
         fraction = self.terms.sweep.minimum.fraction
         minimum = half_up_div(fraction.numerator * self.drawn, fraction.denominator)
         lack = max(0, minimum - paid)
-        interest = min(lack, self.accrued())
-        principal = min(lack - interest, self.future)
+        running = min(lack, self.accrued() - self.moved_interest)
+        interest = self.moved_interest + running
+        principal = self.moved + min(lack - running, self.future - self.moved)
         self._take_accrued(interest)
+        self.moved = 0
         self.future -= principal
         self.plan[-1][1] -= principal
         if interest or principal:
-            self._due(day, principal, interest, bool(self.terms.grace_days))
+            self._due(day, principal, interest, planned=True)
 
     # -- the plan ---------------------------------------------------------------------------------------------------
 
-    def _rebuild(self, days: Sequence[int], *, solve: bool, so_far: int = 0) -> None:
-        """Spread the principal not yet due over *days*; *so_far* is unpaid exact interest inside the first of them.
+    def _rebuild(self, days: Sequence[int], *, solve: bool) -> None:
+        """Spread the principal not yet due over *days*; unpaid exact interest since the last bill lies inside the first.
 
         ``solve`` finds a new instalment; without it ``shorten_term`` keeps the one there is and takes fewer dates.
         """
@@ -421,18 +445,18 @@ class _Fold:
                 self.instalment = half_up_div(self.future, len(days))
             parts = equal_parts(self.future, len(days), self.instalment)
         elif self.terms.method == "equal_instalment":
-            parts = self._level_parts(days, keep, so_far)
+            parts = self._level_parts(days, keep)
         else:
             parts = [0] * (len(days) - 1) + [self.future]
         self.plan = (
             shortened(days, parts) if keep else [[day, part] for day, part in zip(days, parts, strict=True)]
         )
 
-    def _level_parts(self, days: Sequence[int], keep: bool, so_far: int) -> list[int]:
+    def _level_parts(self, days: Sequence[int], keep: bool) -> list[int]:
         nights = [self.chargeable(a, b) for a, b in zip((self.day, *days), days, strict=False)]
-        if not keep:
-            self.instalment = level_instalment(self.future, self.rate, self.den, nights, so_far)
         unpaid = self.carry - self.taken * self.den
+        if not keep:
+            self.instalment = level_instalment(self.future, self.rate, self.den, nights, unpaid)
         return level_parts(self.future, self.instalment, self.rate, self.den, nights, unpaid)
 
     def _days_to_come(self) -> list[int]:
@@ -446,6 +470,7 @@ class _Fold:
 
     def _take_accrued(self, amount: int) -> None:
         from_carried = min(amount, self.carried)
+        self.moved_interest -= min(amount, self.moved_interest)
         self.carried -= from_carried
         self.billed += from_carried
         self.taken += amount - from_carried
@@ -498,7 +523,7 @@ class _Fold:
         self.buckets = [bucket for bucket in self.buckets if bucket.unpaid]
         self._after_event()
         if self.rows is not None:
-            amount = getattr(event, "amount_minor", 0)
+            amount = getattr(event, "amount_minor", None)
             self.rows.append(
                 LedgerRow(
                     event.id,
@@ -519,14 +544,14 @@ class _Fold:
     def _after_event(self) -> None:
         nothing_left = not self.plan and not self.written_off and not self.buckets
         if nothing_left and self.accrued():
-            self._bill_after_maturity(self.day)
+            self._grace_interest_due(self.day)
+            self._spare_until_grace_ends(self.buckets[-1])
         if self.non_accrual and not self.late_days():
             self.non_accrual = False
 
     def repay(self, amount: int, to_principal: bool = False) -> Split:
         """Split a receipt over the debts; what is left over becomes a credit balance."""
         self.received += amount
-        self.period_paid += amount
         if self.written_off:
             paid = self._pay_due(amount, self.terms.allocation_non_performing)
             for part, share in paid.items():
@@ -535,9 +560,11 @@ class _Fold:
         late = self.late_days() > self.terms.non_performing_after
         order = self.terms.allocation_non_performing if late else self.terms.allocation
         paid = self._pay_due(amount, order)
-        rest = amount - sum(paid.values())
+        rest = not_due = amount - sum(paid.values())
+        waiting = self.moved_interest + self.moved
         rest -= self._pay_accrued(rest, paid)
         rest -= self._pay_future(rest, to_principal, paid)
+        self.period_paid += not_due - rest - (waiting - self.moved_interest - self.moved)
         if not self.owed("principal"):
             self._charge_minimum()
             self._pay_accrued(rest, paid)
@@ -609,7 +636,10 @@ class _Fold:
         self.plan[0][1] -= share
         self.future -= share
         paid["principal"] += share
-        covered = not self.plan[0][1] and not self.accrued() and not any(b.unpaid for b in self.buckets)
+        goes_on = self.future > amount - share
+        covered = (
+            goes_on and not self.plan[0][1] and not self.accrued() and not any(b.unpaid for b in self.buckets)
+        )
         if covered and not self.fees and not self.owed("penalty") and len(self.plan) > 1:
             self.settled_until = self.plan.pop(0)[0]
         return share
@@ -617,10 +647,14 @@ class _Fold:
     def _prepay(self, amount: int, paid: dict[Component, int]) -> int:
         share = min(amount, self.future)
         if share:
-            self.future -= share
+            self._reduce_future(share)
             paid["principal"] += share
             self._rebuild(self._days_to_come(), solve=False)
         return share
+
+    def _reduce_future(self, share: int) -> None:
+        self.future -= share
+        self.moved -= min(share, self.moved)
 
     def _charge_minimum(self) -> None:
         """The principal has reached zero early: the minimum days are charged instead of the days that were."""
@@ -633,7 +667,7 @@ class _Fold:
             self.carried += missing
         else:
             self.billed += missing
-            self._due(self.day, 0, missing, False)
+            self._due(self.day, 0, missing)
 
     def settle(self, amount: int) -> Split:
         """The share of a net settlement, at most the payoff, nothing of a negative one. Source: SEMANTICS 9.14."""
@@ -661,8 +695,8 @@ class _Fold:
         if part == "interest":
             self._take_accrued(amount)
         elif amount:
-            self.future -= amount
-            self._rebuild(self._days_to_come(), solve=False, so_far=self.carry - self.taken * self.den)
+            self._reduce_future(amount)
+            self._rebuild(self._days_to_come(), solve=False)
         if part == "principal" and not self.owed("principal"):
             self._charge_minimum()
 
@@ -686,7 +720,7 @@ class _Fold:
         self.rate, self.penalty = self.numerators[rate.per_day]
         self.rate_log.append((self.day, self.rate, self.penalty))
         if self.terms.method == "equal_instalment" and self.future and not self.written_off:
-            self._rebuild(self._days_to_come(), solve=True, so_far=self.carry - self.taken * self.den)
+            self._rebuild(self._days_to_come(), solve=True)
         return Split()
 
     def pause(self, event: InterestPaused) -> Split:
@@ -708,9 +742,12 @@ class _Fold:
         self.maturity = days[-1]
         if not self.future:
             self.future, overdue = overdue, 0
-        self._rebuild(days, solve=True, so_far=self.carry - self.taken * self.den)
+        self._rebuild(days, solve=True)
         self.plan[0][1] += overdue
         self.future += overdue
+        if self.terms.method == "sweep":
+            self.moved += overdue
+            self.moved_interest += waiting
         return Split()
 
     def _extended_days(self, event: Extended) -> list[int]:
@@ -733,7 +770,7 @@ class _Fold:
         """All of it is due, nothing accrues any more."""
         if self.written_off:
             return Split()
-        self._due(self.day, self.future, self._bill(), False)
+        self._due(self.day, self.future, self._bill(), grace=False)
         self.future, self.plan, self.written_off = 0, [], True
         return Split()
 
@@ -835,27 +872,33 @@ class _Fold:
         )
 
     def _status(self, payoff: int, late: int) -> Any:
-        if self.written_off:
-            return "written_off"
         if not payoff:
             return "closed"
+        if self.written_off:
+            return "written_off"
         return "overdue" if late else "active"
 
     def _next_due(self) -> Due | None:
+        if self.written_off:
+            return None
         today = sum(b.principal + b.interest for b in self.buckets if b.due == self.day)
         if today:
             return Due(date.fromordinal(self.day), today)
-        for due, principal, interest, _ in self._ahead():
-            if principal or interest:
-                return Due(date.fromordinal(due), principal + interest)
+        for row in self._ahead():
+            if row.principal or row.interest:
+                return Due(date.fromordinal(row.due), row.principal + row.interest)
         return None
 
-    def _ahead(self) -> Iterator[tuple[int, int, int, int]]:
+    def _ahead(self) -> Iterator[_Fallen]:
         """What falls due from tomorrow on if nothing else happens and each due is paid when it falls due."""
         ahead = copy.copy(self)
         ahead.buckets = [copy.copy(bucket) for bucket in self.buckets]
         ahead.plan = [list(row) for row in self.plan]
-        ahead.fallen, ahead.projecting = [], True
+        ahead.fallen, ahead.projecting, ahead.dawn = [], True, False
+        if self.dawn:
+            ahead._morning(ahead.day)
+            yield from ahead.fallen
+            ahead.fallen.clear()
         while (day := ahead._next_morning()) < _FAR and (ahead.plan or ahead.buckets):
             ahead.advance(day)
             yield from ahead.fallen
@@ -865,10 +908,10 @@ class _Fold:
 
     def plan_rows(self) -> tuple[ScheduleRow, ...]:
         """Rows already due as they fell due, then what is to come."""
-        rows = (*self.fallen, *self._ahead())
+        rows = [row for row in (*self.fallen, *self._ahead()) if row.planned]
         return tuple(
-            ScheduleRow(n, date.fromordinal(due), principal, interest, balance)
-            for n, (due, principal, interest, balance) in enumerate(rows, 1)
+            ScheduleRow(n, date.fromordinal(row.due), row.principal, row.interest, row.left)
+            for n, row in enumerate(rows, 1)
         )
 
 

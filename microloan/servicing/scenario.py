@@ -246,7 +246,7 @@ def shown_event(row: LedgerRow, currency: str) -> dict[str, Any]:
         "type": row.kind,
         "date": None if row.value_date is None else row.value_date.isoformat(),
         "booked": row.booked_on.isoformat(),
-        "amount": amount_text(row.amount, currency),
+        "amount": None if row.amount is None else amount_text(row.amount, currency),
     }
     for part in ("fees", "penalty", "interest", "principal", "credit"):
         shown[part] = amount_text(getattr(row.split, part), currency)

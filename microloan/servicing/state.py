@@ -46,13 +46,16 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One event as the loan's ledger shows it; a reversed one keeps its amount, its split is zero."""
+    """One event as the loan's ledger shows it; a reversed one keeps its amount, its split is zero.
+
+    ``amount`` is None for events that move no amount of their own: a rate change, a pause, an extension, a write-off.
+    """
 
     id: str
     kind: str
     value_date: date | None
     booked_on: date
-    amount: int
+    amount: int | None
     split: Split
     principal_after: int | None
     reversed_by: str | None
