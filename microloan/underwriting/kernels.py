@@ -1,0 +1,126 @@
+"""Array arithmetic over shops × days: exact sums of runs, medians, ratios to four places, peak days.
+
+Everything that enters a figure is a sum of integers, exact, followed by single IEEE operations on those sums; so the same
+lines give the same figures on every machine and from every engine.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from .flow import Bools, Ints
+from .policy import Peak
+
+#: Ratios are integers of this part of one: four decimals.
+RATIO_SCALE: Final = 10_000
+_RATIO_LIMIT: Final = 1e15
+
+
+def first_of_runs(*keys: Ints) -> Bools:
+    """True where a run of equal keys begins.
+
+    >>> first_of_runs(np.array([1, 1, 2])).tolist()
+    [True, False, True]
+    """
+    first = np.zeros(len(keys[0]), dtype=np.bool_)
+    first[:1] = True
+    for key in keys:
+        first[1:] |= key[1:] != key[:-1]
+    return first
+
+
+def counts(key: Ints, size: int, weight: Ints | Bools | None = None) -> Ints:
+    """Small whole numbers (orders, days) added up per *key*; exact below 2⁵³.
+
+    >>> counts(np.array([0, 2, 2]), 3).tolist()
+    [1, 0, 2]
+    """
+    if weight is None:
+        return np.bincount(key, minlength=size).astype(np.int64)
+    return np.bincount(key, weights=weight, minlength=size).astype(np.int64)
+
+
+def amount_sums(key: Ints, size: int, amount_minor: Ints) -> Ints:
+    """Amounts added up per *key* in 64-bit integers; *key* must be sorted.
+
+    >>> amount_sums(np.array([0, 2, 2]), 3, np.array([5, 1, 1])).tolist()
+    [5, 0, 2]
+    """
+    sums = np.zeros(size, dtype=np.int64)
+    if len(key):
+        starts = np.flatnonzero(first_of_runs(key))
+        sums[key[starts]] = np.add.reduceat(amount_minor, starts)
+    return sums
+
+
+def quantiles(key: Ints, value: Ints, size: int, hundredth: int = 50) -> Ints:
+    """The value that *hundredth* per cent of the values of a *key* do not exceed, the lower of two; 0 where none.
+
+    >>> quantiles(np.array([0, 0, 0]), np.array([9, 1, 2]), 2).tolist()
+    [2, 0]
+    """
+    found = np.zeros(size, dtype=np.int64)
+    if not len(key):
+        return found
+    order = np.lexsort((value, key))
+    sorted_key = key[order]
+    starts = np.flatnonzero(first_of_runs(sorted_key))
+    lengths = np.diff(np.append(starts, len(order)))
+    found[sorted_key[starts]] = value[order[starts + (lengths - 1) * hundredth // 100]]
+    return found
+
+
+def ratio(part: Ints, whole: Ints) -> Ints:
+    """part / whole in ten-thousandths, rounded half-up; 0 where whole is not above zero (mark those missing).
+
+    >>> ratio(np.array([1]), np.array([3])).tolist()
+    [3333]
+    """
+    exact = part / np.maximum(whole, 1) * RATIO_SCALE
+    return np.where(whole > 0, scaled(exact), 0)
+
+
+def scaled(value: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
+    """Doubles to whole numbers, half-up, cut to ±10¹⁵ so that nothing overflows."""
+    return np.clip(np.floor(value + 0.5), -_RATIO_LIMIT, _RATIO_LIMIT).astype(np.int64)
+
+
+def variation(values: Ints, existing: Ints) -> Ints:
+    """Standard deviation over mean of the last *existing* entries of each row, in ten-thousandths, half-up.
+
+    Entries before them must be zero. The entries are first brought to 25 bits, so that their squares add up exactly in
+    64-bit integers; the mean is the population's. 0 where there is nothing to divide by.
+
+    >>> variation(np.array([[0, 100, 300]]), np.array([2])).tolist()
+    [5000]
+    """
+    largest = np.abs(values).max(axis=1, initial=0)
+    shift = np.maximum(np.frexp(largest.astype(np.float64))[1].astype(np.int64) - 25, 0)
+    small = values >> shift[:, None]
+    total, squares = small.sum(axis=1), (small * small).sum(axis=1)
+    spread = np.sqrt(np.maximum(existing * squares - total * total, 0))
+    return np.where(total > 0, scaled(spread / np.maximum(total, 1) * RATIO_SCALE), 0)
+
+
+def peak_spans(first_day: int, last_day: int, peaks: tuple[Peak, ...]) -> list[tuple[int, int]]:
+    """First and last ordinal of every peak's 30 days that lie wholly within the days given.
+
+    >>> peak_spans(date(2024, 1, 1).toordinal(), date(2024, 12, 31).toordinal(), ())
+    []
+    """
+    years = range(date.fromordinal(max(first_day, 1)).year, date.fromordinal(last_day).year + 1)
+    spans = [(p.on(y, "first").toordinal(), p.on(y, "last").toordinal()) for y in years for p in peaks]
+    return sorted(span for span in spans if first_day <= span[0] and span[1] <= last_day)
+
+
+def is_peak_day(days: Ints, peaks: tuple[Peak, ...]) -> Bools:
+    """True for days within the 30 days of a named peak, in any year."""
+    found = np.zeros(len(days), dtype=np.bool_)
+    if not len(days) or not peaks:
+        return found
+    for first, last in peak_spans(int(days.min()) - 366, int(days.max()) + 366, peaks):
+        found |= (days >= first) & (days <= last)
+    return found

@@ -1,0 +1,122 @@
+"""Orders that are not genuine: what each detector finds, and what it leaves alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from flows import AS_OF, OLIST, line, regular
+from microloan_cli.fixtures import generate
+
+from microloan.underwriting import decide, features, sales_lines, shipped_policy
+from microloan.underwriting.features import Settings, flagged_flow
+from microloan.underwriting.genuine import Finding, findings
+from microloan.underwriting.policy import Detectors, SelfDealing
+
+Rows = list[dict[str, object]]
+
+
+def found(rows: Rows) -> tuple[Finding, ...]:
+    flagged = flagged_flow(sales_lines(rows), AS_OF, Settings())
+    return findings(flagged.flow, flagged.flagged)
+
+
+def test_an_account_that_orders_far_more_often_than_others_is_flagged_with_its_evidence() -> None:
+    wash = [line(900 + n, AS_OF - timedelta(days=30 + n), "50.00", buyer_id="me") for n in range(10)]
+    (finding,) = found(regular(200) + wash)
+    assert (finding.detector, finding.buyer_id, finding.orders, finding.amount_minor) == (
+        "self_dealing",
+        "me",
+        10,
+        50000,
+    )
+    assert finding.last_day == AS_OF - timedelta(days=30)
+
+
+def test_the_shops_own_account_is_flagged_at_its_first_order() -> None:
+    assert [each.buyer_id for each in found([*regular(100), line(900, AS_OF, buyer_id="shop")])] == ["shop"]
+
+
+def test_customers_who_come_every_week_are_left_alone_where_there_are_some() -> None:
+    chance = Random(1)
+    loyal = [
+        line(
+            9000 + 30 * n + m, AS_OF - timedelta(days=7 * n + int(chance.random() * 6)), buyer_id=f"loyal{m}"
+        )
+        for n in range(25)
+        for m in range(20)
+    ]
+    others = [line(10 * n + m, AS_OF - timedelta(days=n)) for n in range(180) for m in range(3)]
+    assert found(others + loyal) == ()
+
+
+def test_accounts_that_order_on_the_same_days_are_a_ring() -> None:
+    days = [AS_OF - timedelta(days=back) for back in (80, 61, 33, 12)]
+    ring = [line(900 + 10 * n + m, day, buyer_id=f"ring{m}") for n, day in enumerate(days) for m in range(4)]
+    flagged = found(regular(200) + ring)
+    assert {each.detector for each in flagged} == {"buyer_ring"}
+    assert {each.buyer_id for each in flagged} == {f"ring{m}" for m in range(4)}
+
+
+def test_a_day_of_unknown_accounts_is_a_burst_and_the_shops_own_buyers_of_that_day_are_not() -> None:
+    day = AS_OF - timedelta(days=50)
+    burst = [line(900 + n, day, buyer_id=f"x{n}") for n in range(40)]
+    known = [line(990, day, buyer_id="known"), line(991, day - timedelta(days=40), buyer_id="known")]
+    (finding,) = found(regular(200) + burst + known)
+    assert (finding.detector, finding.day, finding.orders) == (
+        "burst",
+        day,
+        41,
+    )  # the day's one-off customer with them
+
+
+def test_a_peak_day_may_be_busy() -> None:
+    day = AS_OF.replace(year=2024, month=11, day=11)
+    assert found(regular(250) + [line(900 + n, day, buyer_id=f"x{n}") for n in range(15)]) == ()
+
+
+def test_a_buyer_whose_orders_come_back_is_flagged_with_the_orders_that_have_not_yet() -> None:
+    days = [AS_OF - timedelta(days=back) for back in (90, 60, 10)]
+    orders = [line(900 + n, day, buyer_id="back") for n, day in enumerate(days)]
+    for order in orders[:2]:
+        order |= {
+            "status": "refunded",
+            "refund_amount": "100.00",
+            "refunded_at": str(AS_OF - timedelta(days=20)),
+        }
+    (finding,) = found(regular(200) + orders)
+    assert (finding.detector, finding.orders) == ("refund_after", 3)
+
+
+def test_a_detector_can_be_switched_off() -> None:
+    wash = [line(900 + n, AS_OF - timedelta(days=n), buyer_id="me") for n in range(10)]
+    settings = Settings(detectors=Detectors(self_dealing=SelfDealing(enabled=False)))
+    assert not flagged_flow(sales_lines(regular(200) + wash), AS_OF, settings).flagged.any()
+
+
+def test_the_wash_trading_shop_earns_nothing_by_its_wash_orders() -> None:
+    shop = generate.shop("wash")
+    honest = decide(generate.rows(generate.without_wash(shop)), shipped_policy(), as_of=generate.DEMO_DAY)
+    washed = decide(generate.rows(shop), shipped_policy(), as_of=generate.DEMO_DAY)
+    assert honest.outcome == "approved"
+    assert washed.limit_minor < honest.limit_minor
+    assert washed.outcome == "manual_review"
+    assert {each.detector for each in washed.findings} >= {"self_dealing"}
+
+
+@pytest.mark.parametrize("shop", [s.shop_id for s in generate.SHOPS if s.shop_id not in ("wash", "refunds")])
+def test_honest_shops_are_hardly_flagged(shop: str) -> None:
+    share = features(generate.rows(generate.shop(shop)), as_of=generate.DEMO_DAY).row(shop)["flagged_share"]
+    assert share is not None
+    assert share < 1 / 100
+
+
+@pytest.mark.skipif(not OLIST.exists(), reason="the public sample is not here: set MICROLOAN_OLIST")
+def test_the_shops_of_the_public_sample_are_hardly_flagged() -> None:
+    import pandas as pd
+
+    frame = pd.read_csv(OLIST, dtype=str, keep_default_na=False)
+    table = features(frame.astype({"amount_minor": "int64", "refund_minor": "int64"}), as_of="2018-08-01")
+    flagged = [row["flagged_share"] for _, row in table.rows() if row["flagged_share"]]
+    assert len(flagged) < len(table.shops) / 100
