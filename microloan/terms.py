@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,7 @@ from .money import amount_text, currency_digits, plain_decimal, positive_minor
 from .rates import Rate, parse_percentage
 
 Method = Literal["anytime", "interest_only", "equal_instalment", "equal_principal", "sweep"]
+METHODS: tuple[Method, ...] = get_args(Method)
 Component = Literal["fees", "penalty", "interest", "principal"]
 COMPONENTS: tuple[Component, ...] = ("fees", "penalty", "interest", "principal")
 NON_PERFORMING_ORDER: tuple[Component, ...] = ("fees", "principal", "interest", "penalty")
@@ -213,6 +214,7 @@ __all__ = [
     "CLASS_NAMES",
     "COMPONENTS",
     "FIVE_CATEGORIES",
+    "METHODS",
     "NON_PERFORMING_ORDER",
     "Component",
     "LoanTerms",

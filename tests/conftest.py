@@ -16,7 +16,7 @@ POSTGRES = os.environ.get("MICROLOAN_TEST_POSTGRES", "")
 
 # A developer's own settings must not reach the program under test.
 for name in [n for n in os.environ if n.startswith("MICROLOAN_")]:
-    if name not in {"MICROLOAN_CI", "MICROLOAN_TEST_POSTGRES"}:
+    if name not in {"MICROLOAN_CI", "MICROLOAN_OLIST", "MICROLOAN_TEST_POSTGRES"}:
         del os.environ[name]
 
 # Everyday runs give the same examples each time; `make test-all` draws new ones, and many more.

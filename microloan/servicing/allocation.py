@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..terms import Component
+
+#: Amounts in minor units had by fees, penalty, interest, principal and credit: the fields of a Split.
+Shares = tuple[int, int, int, int, int]
+NOTHING: Shares = (0, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -27,10 +31,14 @@ class Bucket:
         """Whether anything of it is left."""
         return self.principal > 0 or self.interest > 0
 
+    def twin(self) -> Bucket:
+        """The same once more, to be changed by itself."""
+        return Bucket(self.due, self.principal, self.interest, self.grace_end, self.penal, self.topped_up)
+
 
 def payment_steps(
     order: Sequence[Component], across: str, buckets: Sequence[Bucket]
-) -> list[tuple[Component, Bucket | None]]:
+) -> Iterator[tuple[Component, Bucket | None]]:
     """The debts in the order in which money clears them: fees and penalty as one total, the rest per due date.
 
     ``across: instalment`` clears interest and principal of the oldest due date together, at the place of the first.
@@ -39,13 +47,13 @@ def payment_steps(
     >>> [c for c, _ in payment_steps(("fees", "penalty", "interest", "principal"), "instalment", [a, b])]
     ['fees', 'penalty', 'interest', 'principal', 'interest', 'principal']
     """
-    steps: list[tuple[Component, Bucket | None]] = []
     dated = [component for component in order if component in ("interest", "principal")]
     for component in order:
         if component not in dated:
-            steps.append((component, None))
+            yield component, None
         elif across == "component":
-            steps += [(component, bucket) for bucket in buckets]
+            for bucket in buckets:
+                yield component, bucket
         elif component == dated[0]:
-            steps += [(part, bucket) for bucket in buckets for part in dated]
-    return steps
+            for bucket in buckets:
+                yield from ((part, bucket) for part in dated)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ..days import parse_date
 from ..errors import InvalidEvent
 from ..rates import Rate
-from ..terms import Component
+from ..terms import Component, Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,16 @@ class Extended(Event):
     kind, rank = "extend", 3
     maturity: date
     due_dates: tuple[date, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restructured(Extended):
+    """The loan goes on under new terms from what is outstanding: another maturity, and where given method, due day, rate."""
+
+    kind, rank = "restructure", 3
+    method: Method | None = None
+    due_day: int | None = None
+    rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +140,16 @@ class Reversed(Event):
 KINDS: dict[str, type[Event]] = {
     kind.kind: kind
     for kind in (
-        RateChanged, InterestPaused, Extended, FeeCharged, Waived, Repaid, Settled, WrittenOff, Recovered, Refunded, Reversed,
+        RateChanged, InterestPaused, Extended, Restructured, FeeCharged, Waived, Repaid, Settled, WrittenOff, Recovered,
+        Refunded, Reversed,
     )
 }  # fmt: skip
+
+
+def rate_of(event: Event) -> Rate | None:
+    """The contract rate an event brings, if any."""
+    return event.rate if isinstance(event, (RateChanged, Restructured)) else None
+
 
 _COMMON = {"id", "value_date", "booked_on", "sequence"}
 
@@ -151,7 +168,7 @@ def event_from_payload(
 ) -> Event:
     """The event of a stored row; the inverse of :func:`event_payload`."""
     values = dict(payload)
-    if "rate" in values:
+    if values.get("rate") is not None:
         values["rate"] = Rate.parse(values["rate"])
     for name in ("first", "until", "maturity"):
         if name in values:
@@ -178,5 +195,5 @@ def _plain(value: object) -> object:
 
 __all__ = [
     "KINDS", "Event", "Extended", "FeeCharged", "InterestPaused", "RateChanged", "Recovered", "Refunded",
-    "Repaid", "Reversed", "Settled", "Waived", "WrittenOff", "event_from_payload", "event_payload",
+    "Repaid", "Restructured", "Reversed", "Settled", "Waived", "WrittenOff", "event_from_payload", "event_payload",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from ..days import parse_date
 from ..errors import BadInput, InvalidEvent
 from ..money import amount_text, currency_digits, positive_minor, to_minor
 from ..rates import Rate
-from ..terms import COMPONENTS, Component, LoanTerms
+from ..terms import COMPONENTS, METHODS, Component, LoanTerms
 from .events import (
     Event,
     Extended,
@@ -24,6 +24,7 @@ from .events import (
     Recovered,
     Refunded,
     Repaid,
+    Restructured,
     Reversed,
     Settled,
     Waived,
@@ -127,7 +128,7 @@ def _event(entry: Any, place: int, terms: LoanTerms) -> Event:
     fields = dict(entry)
     event_id = str(fields.pop("id", f"e{place}"))
     kind = fields.pop("type", None)
-    if kind not in _READERS:
+    if not isinstance(kind, str) or kind not in _READERS:
         raise InvalidEvent(
             id=event_id, field="type", value=kind, reason=f"known are {', '.join(sorted(_READERS))}"
         )
@@ -190,6 +191,21 @@ def _extended(fields: dict[str, Any], common: dict[str, Any], currency: str) -> 
     return Extended(**common, maturity=parse_date(fields.pop("maturity"), "maturity"))
 
 
+def _restructured(fields: dict[str, Any], common: dict[str, Any], currency: str) -> Event:
+    maturity, due_day = parse_date(fields.pop("maturity"), "maturity"), fields.pop("due_day", None)
+    method, rate = fields.pop("method", None), fields.pop("rate", None)
+    if method not in (None, *METHODS):
+        raise InvalidEvent(
+            id=common["id"], field="method", value=method, reason=f"one of {', '.join(METHODS)}"
+        )
+    if due_day is not None and due_day not in range(1, 32):
+        raise InvalidEvent(
+            id=common["id"], field="due_day", value=due_day, reason="a day of the month, 1 to 31"
+        )
+    new_rate = None if rate is None else Rate.parse(rate, f"{common['id']}.rate")
+    return Restructured(**common, maturity=maturity, method=method, due_day=due_day, rate=new_rate)
+
+
 def _settled(fields: dict[str, Any], common: dict[str, Any], currency: str) -> Event:
     return Settled(**common, amount_minor=to_minor(fields.pop("amount"), currency, f"{common['id']}.amount"))
 
@@ -203,6 +219,7 @@ _READERS: dict[str, Callable[[dict[str, Any], dict[str, Any], str], Event]] = {
     "waive": _waived,
     "pause_interest": _paused,
     "extend": _extended,
+    "restructure": _restructured,
     "settlement": _settled,
     "fee": lambda f, c, cur: FeeCharged(**c, amount_minor=_amount(f, c, cur), name=str(f.pop("name", ""))),
     "rate_change": lambda f, c, cur: RateChanged(**c, rate=Rate.parse(f.pop("rate"), f"{c['id']}.rate")),

@@ -94,11 +94,13 @@ def equal_parts(principal: int, count: int, part: int | None = None) -> list[int
     return [*parts, left]
 
 
-def shortened(days: Sequence[int], parts: Sequence[int]) -> list[list[int]]:
-    """The plan cut after the date on which nothing is left; a plan of nothing keeps its dates."""
-    plan = [[day, part] for day, part in zip(days, parts, strict=True)]
-    if not any(parts):
-        return plan
-    while plan[-1][1] == 0:
-        plan.pop()
-    return plan
+def shorten(days: list[int], parts: list[int]) -> None:
+    """Cut both after the date on which nothing is left; a plan of nothing keeps its dates.
+
+    >>> days, parts = [30, 60, 90], [700, 300, 0]
+    >>> shorten(days, parts)
+    >>> days
+    [30, 60]
+    """
+    while any(parts) and parts[-1] == 0:
+        del days[-1], parts[-1]

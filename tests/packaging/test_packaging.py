@@ -119,6 +119,19 @@ def test_importing_the_library_loads_nothing_heavy(tmp_path: Path) -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_the_clock_is_read_in_one_place_and_cli_is_never_imported() -> None:
+    forbidden = re.compile(r"\b(datetime\.now|date\.today|utcnow|time\.time)\(|^\s*(from|import) cli\b")
+    found = [
+        f"{path}:{n}"
+        for folder in ("microloan", "cli")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path != ROOT / "microloan" / "clock.py"
+        for n, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if forbidden.search(line)
+    ]
+    assert found == []
+
+
 def test_no_registry_host_and_no_path_of_a_machine_is_in_the_sources() -> None:
     found = []
     for path in source_files():

@@ -1,0 +1,88 @@
+"""What a loan shows of itself: its state on a day and a ledger row for each event. Source: SEMANTICS 6 and 9.12."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from ..money import half_up_div
+from .allocation import Shares
+from .delinquency import classification
+from .events import Event, Reversed
+from .fold import Fold
+from .outlook import next_due
+from .state import LedgerRow, LoanState, Split, Status
+
+
+def state_of(loan: Fold, as_of: date) -> LoanState:
+    """The loan on *as_of*, the day to which it was walked; before its start it is pending, with zeros."""
+    if loan.start > as_of.toordinal():
+        return LoanState(as_of=as_of, status="pending")
+    oldest, late = loan.oldest_due(), loan.late_days()
+    principal, interest, payoff = loan.principal(), loan.interest(), loan.payoff()
+    return LoanState(
+        as_of=as_of,
+        status=_status(loan, payoff, late),
+        principal=principal,
+        interest=interest,
+        penalty=loan.penalty(),
+        fees=loan.fees,
+        payoff=payoff,
+        credit_balance=loan.credit,
+        principal_due=principal - loan.future,
+        interest_due=interest - loan.accrued(),
+        days_past_due=late,
+        oldest_due=None if oldest is None else date.fromordinal(oldest),
+        classification=classification(late, loan.terms.class_thresholds),
+        non_accrual=loan.non_accrual or late > loan.terms.non_accrual_after,
+        written_off=loan.written_off,
+        drawn=loan.drawn,
+        interest_charged=loan.interest_charged(),
+        penalty_charged=half_up_div(loan.late, loan.den),
+        fees_charged=loan.fees_charged,
+        interest_paid=loan.interest_paid,
+        penalty_paid=loan.penalty_paid,
+        fees_paid=loan.fees_paid,
+        principal_paid=loan.principal_paid,
+        interest_waived=loan.waived["interest"],
+        penalty_waived=loan.waived["penalty"],
+        fees_waived=loan.waived["fees"],
+        principal_waived=loan.waived["principal"],
+        received=loan.received,
+        refunded=loan.refunded,
+        recovered_interest=loan.recovered["interest"],
+        recovered_penalty=loan.recovered["penalty"],
+        recovered_fees=loan.recovered["fees"],
+        recovered_principal=loan.recovered["principal"],
+        next_due=next_due(loan),
+    )
+
+
+def _status(loan: Fold, payoff: int, late: int) -> Status:
+    if not payoff:
+        return "closed"
+    if loan.written_off:
+        return "written_off"
+    return "overdue" if late else "active"
+
+
+def ledger_row(event: Event, shares: Shares, principal_after: int) -> LedgerRow:
+    """The row of an event that counts; an event that moves no amount of its own shows None."""
+    amount = getattr(event, "amount_minor", None)
+    return LedgerRow(
+        event.id, event.kind, event.value_date, event.booked_on, amount, Split(*shares), principal_after, None
+    )
+
+
+def uncounted_row(event: Event, reversed_by: str | None) -> LedgerRow:
+    """The row of a reversed event, which keeps its amount, or of a reversal, which has neither amount nor value date."""
+    if isinstance(event, Reversed):
+        return LedgerRow(event.id, event.kind, None, event.booked_on, 0, Split(), None, reversed_by)
+    amount = getattr(event, "amount_minor", None)
+    return LedgerRow(
+        event.id, event.kind, event.value_date, event.booked_on, amount, Split(), None, reversed_by
+    )
+
+
+def shown_from(event: Event) -> date:
+    """From which date on the ledger shows an event: a reversal from the day on which it was booked."""
+    return event.booked_on if isinstance(event, Reversed) else event.value_date
