@@ -29,7 +29,6 @@ def refund(loan: Fold, event: Refunded) -> Shares:
     loan.refunded += event.amount_minor
     loan.credit -= event.amount_minor - missing
     loan.fees += missing
-    loan.fees_charged += missing
     return 0, 0, 0, 0, -event.amount_minor
 
 

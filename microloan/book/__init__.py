@@ -1,0 +1,1 @@
+"""The book: use cases of lending, each one transaction: load, decide, append."""

@@ -1,0 +1,95 @@
+"""The desk: runs one use case in one transaction, under one key, by one actor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from ..clock import Clock
+from ..money import plain_decimal
+from ..store import idempotency
+from ..store.chain import canonical_json, sha256
+from ..store.transactions import Transactions
+from ..store.unit import Ids, Known, Unit
+from .results import from_json_values, to_json_values
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where use cases get their transactions, clock, identifiers and actor from; shared by all rooms of a book."""
+
+    transactions: Transactions
+    tenant: str
+    clock: Clock
+    ids: Ids
+    actor: str
+    approver: str = ""
+    known: Known = field(default_factory=Known)
+
+    def acting(self, actor: str, approver: str = "") -> Desk:
+        """The same desk for another actor."""
+        return replace(self, actor=actor, approver=approver)
+
+    def command(
+        self,
+        operation: str,
+        request: Mapping[str, Any],
+        act: Callable[[Unit], T],
+        kind: type[T],
+        *,
+        key: str | None = None,
+        subject: str = "",
+    ) -> T:
+        """Run *act* once: claim the key, act, record who did it and what was answered; all of it or nothing.
+
+        *request* holds canonical plain values: two requests are the same when these are. Raises IdempotencyConflict for
+        a key used for another request, Retryable when the database stayed busy, and whatever *act* raises.
+        """
+        request_hash = sha256(canonical_json({"operation": operation, **request}))
+
+        def once(connection: Connection) -> T:
+            unit = self.unit(connection)
+            unit.command_id = unit.new_id("cmd", 0)
+            stored = None if key is None else idempotency.claim(unit, operation, key, request_hash)
+            if stored is not None:
+                return from_json_values(kind, json.loads(stored), replayed=True)
+            result = act(unit)
+            about = subject or str(getattr(result, "id", ""))
+            if key is None:
+                idempotency.record(unit, operation, request_hash, about)
+            else:
+                idempotency.answer(unit, about, json.dumps(to_json_values(result), ensure_ascii=False))
+            return result
+
+        return self.transactions.write(once)
+
+    def write(self, act: Callable[[Unit], T]) -> T:
+        """A writing transaction without key or record, for a step of a longer command."""
+        return self.transactions.write(lambda connection: act(self.unit(connection)))
+
+    def read(self, look: Callable[[Unit], T]) -> T:
+        """A reading transaction: one snapshot, no write lock."""
+        return self.transactions.read(lambda connection: look(self.unit(connection)))
+
+    def unit(self, connection: Connection) -> Unit:
+        """The unit of work of an open transaction."""
+        hosted = self.transactions.hosted
+        known = Known() if hosted else self.known  # a host may roll back what was read
+        now = self.clock.now_utc()
+        return Unit(connection, self.tenant, now, self.ids, self.actor, self.approver, hosted, known=known)
+
+
+def amount_key(amount: object, field: str = "amount") -> str:
+    """An amount as it goes into a request: 100, 100.0 and 100.00 are the same request.
+
+    >>> amount_key("100.00") == amount_key(100)
+    True
+    """
+    text = f"{plain_decimal(amount, field):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,164 @@
+"""From stored events to a loan's life: its terms, the events replay reads, and whether its payout stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from ..accounting.position import CLASSED_ACCOUNTS, position
+from ..rates import Rate
+from ..servicing.accrual import AccrualRow
+from ..servicing.events import Event, Extended, RateChanged, event_from_payload
+from ..servicing.replay import Life, accrual_rows, effective, life, replay
+from ..servicing.state import LoanState
+from ..terms import LoanTerms
+
+#: Events of a loan that replay does not read: the draw and its payout.
+DRAWN, CONFIRMED, FAILED = "drawn", "payout_confirmed", "payout_failed"
+
+#: A balance key of the ledger: account, and class where the account is kept by class.
+Balances = dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class LoanLife:
+    """A loan as its events tell it."""
+
+    agreed: LoanTerms | None = None  # as confirmed with the payout
+    events: tuple[Event, ...] = ()
+    payout_family: tuple[str, ...] = ()  # ids of the confirmation, its reversal, the reversal of that …
+    payout_reversed: bool = False
+    failed: bool = False
+
+    def state(self, as_of: date, known_on: date | None = None) -> LoanState:
+        """The loan's state at the end of a value date."""
+        if self.terms is None:
+            return LoanState(as_of=as_of, status="cancelled" if self.cancelled else "pending")
+        return replay(self.terms, self.events, as_of, known_on=known_on)
+
+    def dawn(self, day: date) -> LoanState:
+        """The loan's state after the night before *day* and before its morning."""
+        if self.terms is None:
+            return self.state(day)
+        return replay(self.terms, self.events, day, before_morning=True)
+
+    def life(self, days: Sequence[date], known_on: date | None = None) -> Life:
+        """States, ledger and plan in one walk."""
+        if self.terms is None:
+            return Life(tuple(self.state(day) for day in days), (), ())
+        return life(self.terms, self.events, days, known_on=known_on)
+
+    def accruals(self, as_of: date) -> tuple[AccrualRow, ...]:
+        """The loan's running totals as formulas; none while it is pending, cancelled or closed."""
+        if self.terms is None:
+            return ()
+        return accrual_rows(self.terms, self.events, as_of)
+
+    def plus(self, *events: Event) -> LoanLife:
+        """The same life with more events of it."""
+        return replace(self, events=(*self.events, *events))
+
+    def payout_turned(self, reversal_id: str) -> LoanLife:
+        """The same life after a reversal in the payout's family: each one turns the payout off, or on again."""
+        family = (*self.payout_family, reversal_id)
+        return replace(self, payout_reversed=not self.payout_reversed, payout_family=family)
+
+    @property
+    def terms(self) -> LoanTerms | None:
+        """The terms replay walks; None until a payout is confirmed, and again once it is reversed."""
+        return None if self.payout_reversed else self.agreed
+
+    @property
+    def cancelled(self) -> bool:
+        """The payout failed or was reversed."""
+        return self.failed or self.payout_reversed
+
+    @property
+    def maturity(self) -> date | None:
+        """The last day of the plan, with the extensions that stand."""
+        if self.terms is None:
+            return None
+        if not any(isinstance(event, Extended) for event in self.events):
+            return self.terms.last_day
+        counting, _ = effective(self.terms, self.events)
+        return [self.terms.last_day, *(e.maturity for e in counting if isinstance(e, Extended))][-1]
+
+    def rate(self, as_of: date) -> Rate | None:
+        """The contract rate in force on a day; None while there are no terms."""
+        if self.terms is None:
+            return None
+        if not any(isinstance(event, RateChanged) for event in self.events):
+            return self.terms.rate
+        counting, _ = effective(self.terms, self.events)
+        rates = [e.rate for e in counting if isinstance(e, RateChanged) and e.value_date <= as_of]
+        return rates[-1] if rates else self.terms.rate
+
+
+def read_life(rows: Iterable[Any]) -> LoanLife:
+    """The life of one loan from its event rows in the order of their sequence."""
+    told = LoanLife()
+    for row in rows:
+        told = _told(told, row)
+    return told
+
+
+def _told(told: LoanLife, row: Any) -> LoanLife:
+    if row.kind == DRAWN:
+        return told
+    if row.kind == FAILED:
+        return replace(told, failed=True)
+    if row.kind == CONFIRMED:
+        terms = parse_terms(canonical_terms(row.payload))
+        return replace(told, agreed=terms, payout_family=(row.id,))
+    if row.reverses in told.payout_family:
+        return told.payout_turned(row.id)
+    return told.plus(read_event(row))
+
+
+def read_event(row: Any) -> Event:
+    """The event of a stored row."""
+    return event_from_payload(
+        row.kind,
+        json.loads(row.payload),
+        id=row.id,
+        value_date=row.value_date,
+        booked_on=row.booked_on,
+        sequence=row.seq,
+    )
+
+
+def canonical_terms(payload: str) -> str:
+    """The terms inside the payload of a draw or its confirmation, as JSON text."""
+    return json.dumps(json.loads(payload)["terms"], sort_keys=True)
+
+
+@lru_cache(maxsize=4096)
+def parse_terms(text: str) -> LoanTerms:
+    """Terms from their stored text; equal texts give the same frozen object."""
+    return LoanTerms.parse(json.loads(text))
+
+
+def balances(state: LoanState) -> Balances:
+    """A state's position with the class beside each account that carries it; sums to zero."""
+    if state.status in ("pending", "cancelled"):
+        return {}
+    return {
+        (account, state.classification if account in CLASSED_ACCOUNTS else ""): amount
+        for account, amount in position(state).items()
+    }
+
+
+def moved(before: Balances, after: Balances) -> Balances:
+    """What must be posted to get from one to the other; a change of class moves balances. Zeros left out."""
+    keys = [*before, *(key for key in after if key not in before)]
+    change = {key: after.get(key, 0) - before.get(key, 0) for key in keys}
+    return {key: amount for key, amount in change.items() if amount}
+
+
+__all__ = [
+    "CONFIRMED", "DRAWN", "FAILED", "Balances", "LoanLife", "balances", "moved", "parse_terms", "read_event", "read_life",
+]  # fmt: skip

@@ -1,0 +1,563 @@
+"""The book of a lender: one object, one method per use case, each one transaction.
+
+book = LoanBook.open("sqlite:///book.db")        # owns its engine, commits, queues for a busy database
+book = LoanBook(session, tenant="acme")          # lives in a host's transaction: never commits, never rolls back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from ..clock import DEFAULT_ZONE, Clock, SystemClock
+from ..money import positive_minor, to_minor
+from ..rates import Rate
+from ..store.base import open_engine
+from ..store.schema import SchemaStatus, require_current, schema_status, upgrade
+from ..store.transactions import HostSession, OwnEngine
+from ..store.unit import Ids, Unit, random_id
+from . import closing, corrections, draws, enquiries, facilities, offers, payments, setup, verification
+from .desk import Desk, amount_key
+from .products import Products
+from .results import (
+    AuditLine,
+    Book,
+    CloseReport,
+    Contract,
+    Drawdown,
+    Entry,
+    Facility,
+    Held,
+    JournalLine,
+    LedgerLine,
+    Loan,
+    LoanSummary,
+    Offer,
+    Payoff,
+    Payout,
+    Receipt,
+    ScheduleLine,
+    Statement,
+    TrialBalance,
+    VerifyReport,
+)
+
+if TYPE_CHECKING:
+    from .lender import Lender
+    from .merchants import Merchants
+    from .sales import Sales
+    from .underwriting import Underwriting
+
+
+class LoanBook:
+    """A lender's book. Amounts are Decimals (or ints, or text) in major units; results are frozen values.
+
+    Inside a host's *session* every use case runs in the host's transaction under a savepoint: nothing is committed,
+    rolled back or tried again. *tenant* separates books in one database; *actor* is who acts (a claim, not a proof).
+
+    Every command takes an ``idempotency_key``: the same key with the same request acts once and answers the same
+    (``replayed`` is True the second time); with another request it raises IdempotencyConflict. A refused command leaves
+    nothing behind, its key included.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        tenant: str = "main",
+        clock: Clock | None = None,
+        actor: str = "",
+        ids: Ids | None = None,
+    ) -> None:
+        self._own: OwnEngine | None = None
+        self._desk = Desk(HostSession(session), tenant, clock or SystemClock(), ids or random_id, actor)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        tenant: str = "main",
+        clock: Clock | None = None,
+        actor: str = "",
+        ids: Ids | None = None,
+    ) -> LoanBook:
+        """A book that owns its engine: ``sqlite:///file.db`` or ``postgresql+psycopg://…``; a context manager.
+
+        Nothing is opened until it is needed. Raises StorageFailed for a URL that cannot be used.
+        """
+        book = cls.__new__(cls)
+        book._own = OwnEngine(open_engine(url))
+        book._desk = Desk(book._own, tenant, clock or SystemClock(), ids or random_id, actor)
+        return book
+
+    def __enter__(self) -> LoanBook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections of a book that owns its engine."""
+        if self._own is not None:
+            self._own.engine.dispose()
+
+    def acting(self, actor: str, approver: str = "") -> LoanBook:
+        """The same book for another actor, and for what a second person approved."""
+        book = type(self).__new__(type(self))
+        book._own, book._desk = self._own, self._desk.acting(actor, approver)
+        return book
+
+    @property
+    def tenant(self) -> str:
+        """The tenant this book object works for."""
+        return self._desk.tenant
+
+    # --- the rooms beside lending ------------------------------------------------------------------------------------
+
+    @cached_property
+    def products(self) -> Products:
+        """Products and their versions."""
+        return Products(self._desk)
+
+    @cached_property
+    def sales(self) -> Sales:
+        """Sales data of shops."""
+        from .sales import Sales
+
+        return Sales(self._desk)
+
+    @cached_property
+    def merchants(self) -> Merchants:
+        """Merchants and their shops."""
+        from .merchants import Merchants
+
+        return Merchants(self._desk)
+
+    @cached_property
+    def lender(self) -> Lender:
+        """The lender's dated figures and settings."""
+        from .lender import Lender
+
+        return Lender(self._desk)
+
+    @cached_property
+    def underwriting(self) -> Underwriting:
+        """Policies and decisions."""
+        from .underwriting import Underwriting
+
+        return Underwriting(self._desk)
+
+    def underwrite(self, *args: Any, **options: Any) -> Any:
+        """Decide on shops; see :meth:`Underwriting.run`."""
+        return self.underwriting.run(*args, **options)
+
+    def explain(self, decision_id: str) -> Any:
+        """A decision with its waterfall, score points and reasons; see :meth:`Underwriting.explain`."""
+        return self.underwriting.explain(decision_id)
+
+    # --- setting up --------------------------------------------------------------------------------------------------
+
+    def init(
+        self,
+        currency: str | None = None,
+        open_day: date | None = None,
+        *,
+        zone: str = DEFAULT_ZONE,
+        buckets: int | None = None,
+        four_eyes: str = "off",
+    ) -> Book:
+        """Create or upgrade the schema, and open the tenant's book unless it is open.
+
+        A new book has base *currency* CNY, the open day of today in *zone*, one bucket on SQLite and 16 on PostgreSQL, and
+        the shipped product and policy, active. Raises CurrencyMismatch for an open book in another currency.
+        """
+        if self._own is not None:
+            self._own.prepare()
+        self._desk.transactions.define(upgrade)
+        return setup.init(self._desk, currency, open_day, zone, buckets, four_eyes)
+
+    def schema_status(self) -> SchemaStatus:
+        """Is the schema the one this version works with? and what to do if not."""
+        return self._desk.transactions.read(schema_status)
+
+    def require_current_schema(self) -> None:
+        """Raise SchemaMismatch, with what to do, unless schema and code agree."""
+        self._desk.transactions.read(require_current)
+
+    def settings(self) -> Book:
+        """Currency, zone, buckets, four-eyes setting and open day."""
+        return self._desk.read(setup.settings)
+
+    # --- the line of credit ------------------------------------------------------------------------------------------
+
+    def offers(self, status: str | None = None) -> tuple[Offer, ...]:
+        """Offers, oldest first; by status ``offered``, ``signed``, ``expired`` or ``superseded``."""
+        return self._desk.read(lambda unit: offers.listed(unit, status))
+
+    def offer(self, offer_id: str) -> Offer:
+        """One offer. Raises NotFound."""
+        return self._desk.read(lambda unit: offers.shown(unit, offer_id))
+
+    def contract(self, offer_id: str) -> Contract:
+        """The exact text a signature of this offer accepts, with its SHA-256. Raises NotFound."""
+        return self._desk.read(lambda unit: offers.contract(unit, offer_id))
+
+    def sign(
+        self, offer_id: str, *, signer: str, contract_sha256: str, idempotency_key: str | None = None
+    ) -> Facility:
+        """Accept an offer: who signs, and the hash of the text they saw. Raises OfferRefused."""
+        request = {"offer": offer_id, "signer": signer, "sha256": contract_sha256.lower()}
+        return self._desk.command(
+            "sign", request, lambda unit: offers.sign(unit, offer_id, signer, contract_sha256), Facility,
+            key=idempotency_key,
+        )  # fmt: skip
+
+    def facility(self, facility_id: str) -> Facility:
+        """A facility as it stands. Raises NotFound."""
+        return self._desk.read(lambda unit: enquiries.facility(unit, facility_id))
+
+    def facilities(self, merchant: str | None = None, status: str | None = None) -> tuple[Facility, ...]:
+        """Facilities, oldest first."""
+        return self._desk.read(lambda unit: enquiries.facilities(unit, merchant, status))
+
+    def freeze(self, facility_id: str, reason: str = "", *, idempotency_key: str | None = None) -> Facility:
+        """Stop draws on a facility until unfrozen. Raises EventRefused unless it is active."""
+        return self._turn("freeze", facilities.freeze, facility_id, reason, idempotency_key)
+
+    def unfreeze(self, facility_id: str, reason: str = "", *, idempotency_key: str | None = None) -> Facility:
+        """Allow draws again. Raises EventRefused unless it is frozen."""
+        return self._turn("unfreeze", facilities.unfreeze, facility_id, reason, idempotency_key)
+
+    def close_facility(
+        self, facility_id: str, reason: str = "", *, idempotency_key: str | None = None
+    ) -> Facility:
+        """End a credit line; its loans run on. Raises EventRefused while a payout is pending."""
+        return self._turn("close_facility", facilities.close, facility_id, reason, idempotency_key)
+
+    def _turn(
+        self,
+        operation: str,
+        act: Callable[[Unit, str, str], Facility],
+        facility_id: str,
+        reason: str,
+        key: str | None,
+    ) -> Facility:
+        request = {"facility": facility_id, "reason": reason}
+        return self._desk.command(
+            operation, request, lambda unit: act(unit, facility_id, reason), Facility, key=key
+        )
+
+    def set_limit(
+        self, facility_id: str, limit: object, reason: str = "", *, idempotency_key: str | None = None
+    ) -> Facility:
+        """Set a facility's standing limit by hand; running loans are not touched. Raises EventRefused unless live."""
+        request = {"facility": facility_id, "limit": amount_key(limit, "limit"), "reason": reason}
+
+        def act(unit: Unit) -> Facility:
+            minor = to_minor(limit, unit.book.currency, "limit")
+            minor = minor and positive_minor(
+                limit, unit.book.currency, "limit"
+            )  # zero is a limit, less is not
+            return facilities.set_limit(unit, facility_id, minor, reason)
+
+        return self._desk.command("set_limit", request, act, Facility, key=idempotency_key)
+
+    # --- drawing -----------------------------------------------------------------------------------------------------
+
+    def draw(
+        self,
+        facility_id: str,
+        amount: object,
+        *,
+        days: int | None = None,
+        months: int | None = None,
+        method: str | None = None,
+        confirm: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Drawdown:
+        """Draw on a facility: reserves the limit and orders a payout; *confirm* where the payout is instant.
+
+        Length and method are the product's defaults unless given. Raises DrawRefused with every reason at once.
+
+        ``book.draw(facility.id, Decimal("300000"), days=90).status == "pending"``
+        """
+        request = {
+            "facility": facility_id, "amount": amount_key(amount), "days": days, "months": months, "method": method,
+            "confirm": confirm,
+        }  # fmt: skip
+        term = draws.length_of(days, months)
+        return self._desk.command(
+            "draw", request, lambda unit: draws.draw(unit, facility_id, amount, term, method, confirm), Drawdown,
+            key=idempotency_key,
+        )  # fmt: skip
+
+    def payouts(self) -> tuple[Payout, ...]:
+        """Payout orders that wait to be confirmed or failed, oldest first."""
+        return self._desk.read(draws.payouts)
+
+    def confirm_payout(
+        self, loan_id: str, value_date: date | None = None, *, idempotency_key: str | None = None
+    ) -> Loan:
+        """The money arrived: the loan starts on *value_date* (by default the open day). Raises EventRefused unless pending."""
+        request = {"loan": loan_id, "value_date": value_date}
+        return self._desk.command(
+            "confirm_payout", request, lambda unit: draws.confirm_payout(unit, loan_id, value_date), Loan,
+            key=idempotency_key,
+        )  # fmt: skip
+
+    def fail_payout(self, loan_id: str, reason: str = "", *, idempotency_key: str | None = None) -> Loan:
+        """The money did not arrive: the draw is cancelled and its reserve released. Raises EventRefused unless pending."""
+        request = {"loan": loan_id, "reason": reason}
+        return self._desk.command(
+            "fail_payout",
+            request,
+            lambda unit: draws.fail_payout(unit, loan_id, reason),
+            Loan,
+            key=idempotency_key,
+        )
+
+    # --- money in ----------------------------------------------------------------------------------------------------
+
+    def repay(
+        self,
+        subject: str,
+        amount: object,
+        *,
+        value_date: date | None = None,
+        loan: str | None = None,
+        apply: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        """Book a repayment to a loan or, split by the rule, to a facility; *amount* may be ``payments.ALL``.
+
+        *loan* is the one the payer names (facility only). A value date before the open day is a back-dated entry: the
+        difference is posted today. What exceeds the debt stays as a credit balance. Raises EventRefused, InvalidDate.
+        """
+        shown = amount if amount == payments.ALL else amount_key(amount)
+        request = {
+            "subject": subject,
+            "amount": shown,
+            "value_date": value_date,
+            "loan": loan,
+            "apply": apply,
+        }
+        return self._desk.command(
+            "repay", request, lambda unit: payments.repay(unit, subject, amount, value_date, loan, apply), Receipt,
+            key=idempotency_key, subject=subject,
+        )  # fmt: skip
+
+    def payoff(self, loan_id: str, as_of: date | None = None) -> Payoff:
+        """What closes a loan on a day (结清金额), by default the open day; reads only."""
+        return self._desk.read(lambda unit: enquiries.payoff(unit, loan_id, as_of))
+
+    def settlement(
+        self,
+        loan_id: str,
+        amount: object,
+        *,
+        value_date: date | None = None,
+        idempotency_key: str | None = None,
+    ) -> Entry:
+        """A net settlement of the shop reached a sweep loan; a negative one takes nothing. Raises EventRefused."""
+        request = {"loan": loan_id, "amount": amount_key(amount), "value_date": value_date}
+        return self._entry(
+            "settlement",
+            request,
+            lambda unit: payments.settlement(unit, loan_id, amount, value_date),
+            idempotency_key,
+        )
+
+    def recover(
+        self,
+        loan_id: str,
+        amount: object,
+        *,
+        value_date: date | None = None,
+        idempotency_key: str | None = None,
+    ) -> Entry:
+        """Money came in after the write-off. Raises EventRefused unless written off."""
+        request = {"loan": loan_id, "amount": amount_key(amount), "value_date": value_date}
+        return self._entry(
+            "recover",
+            request,
+            lambda unit: payments.recover(unit, loan_id, amount, value_date),
+            idempotency_key,
+        )
+
+    def refund(self, loan_id: str, amount: object, *, idempotency_key: str | None = None) -> Entry:
+        """Pay out a credit balance (溢缴款), or ``payments.ALL`` of it. Raises EventRefused for more than there is."""
+        shown = amount if amount == payments.ALL else amount_key(amount)
+        request = {"loan": loan_id, "amount": shown}
+        return self._entry(
+            "refund", request, lambda unit: payments.refund(unit, loan_id, amount), idempotency_key
+        )
+
+    def apply_credit(
+        self, from_loan: str, to_loan: str, amount: object, *, idempotency_key: str | None = None
+    ) -> Receipt:
+        """Use a loan's credit balance for another loan of its facility. Raises EventRefused for more than there is."""
+        shown = amount if amount == payments.ALL else amount_key(amount)
+        request = {"from": from_loan, "to": to_loan, "amount": shown}
+        return self._desk.command(
+            "apply_credit", request, lambda unit: payments.apply_credit(unit, from_loan, to_loan, amount), Receipt,
+            key=idempotency_key, subject=from_loan,
+        )  # fmt: skip
+
+    # --- corrections -------------------------------------------------------------------------------------------------
+
+    def _entry(
+        self, operation: str, request: dict[str, Any], act: Callable[[Unit], Entry], key: str | None
+    ) -> Entry:
+        subject = str(request.get("loan") or request.get("event"))
+        return self._desk.command(operation, request, act, Entry, key=key, subject=subject)
+
+    def reverse(self, event_id: str, reason: str = "", *, idempotency_key: str | None = None) -> Entry:
+        """An earlier event never counted; the difference is posted today. Raises EventRefused when it cannot be reversed."""
+        request = {"event": event_id, "reason": reason}
+        return self._entry(
+            "reverse", request, lambda unit: corrections.reverse(unit, event_id, reason), idempotency_key
+        )
+
+    def fee(self, loan_id: str, amount: object, name: str, *, idempotency_key: str | None = None) -> Entry:
+        """Charge a fee. Raises EventRefused where all charges together would pass the yearly cap."""
+        request = {"loan": loan_id, "amount": amount_key(amount), "name": name}
+        return self._entry(
+            "fee", request, lambda unit: corrections.fee(unit, loan_id, amount, name), idempotency_key
+        )
+
+    def waive(
+        self, loan_id: str, component: str, amount: object, *, idempotency_key: str | None = None
+    ) -> Entry:
+        """Give up part of fees, penalty, interest or principal (减免). Raises EventRefused for more than is owed."""
+        request = {"loan": loan_id, "component": component, "amount": amount_key(amount)}
+        return self._entry(
+            "waive",
+            request,
+            lambda unit: corrections.waive(unit, loan_id, component, amount),
+            idempotency_key,
+        )
+
+    def change_rate(
+        self,
+        loan_id: str,
+        rate: object,
+        *,
+        value_date: date | None = None,
+        idempotency_key: str | None = None,
+    ) -> Entry:
+        """Another contract rate from the night of the value date, such as ``0.04%/day``. Raises InvalidRate."""
+        parsed = Rate.parse(rate)
+        request = {"loan": loan_id, "rate": parsed.canonical(), "value_date": value_date}
+        return self._entry(
+            "change_rate",
+            request,
+            lambda unit: corrections.change_rate(unit, loan_id, parsed, value_date),
+            idempotency_key,
+        )
+
+    def pause(
+        self,
+        loan_id: str,
+        first: date,
+        until: date,
+        *,
+        value_date: date | None = None,
+        idempotency_key: str | None = None,
+    ) -> Entry:
+        """No interest and no penalty in the nights from *first* to, not including, *until*. Raises InvalidDate."""
+        request = {"loan": loan_id, "first": first, "until": until, "value_date": value_date}
+        return self._entry(
+            "pause",
+            request,
+            lambda unit: corrections.pause(unit, loan_id, first, until, value_date),
+            idempotency_key,
+        )
+
+    def extend(self, loan_id: str, maturity: date, *, idempotency_key: str | None = None) -> Entry:
+        """Give a loan a later maturity (展期). Raises InvalidDate unless it is later."""
+        request = {"loan": loan_id, "maturity": maturity}
+        return self._entry(
+            "extend", request, lambda unit: corrections.extend(unit, loan_id, maturity), idempotency_key
+        )
+
+    def write_off(self, loan_id: str, *, idempotency_key: str | None = None) -> Entry:
+        """Take a claim off the balance sheet (核销). Raises EventRefused when nothing is owed."""
+        request = {"loan": loan_id}
+        return self._entry(
+            "write_off", request, lambda unit: corrections.write_off(unit, loan_id), idempotency_key
+        )
+
+    # --- the day -----------------------------------------------------------------------------------------------------
+
+    def close_day(self, to: date | None = None, *, progress: closing.Progress | None = None) -> CloseReport:
+        """Close the open day and every missed one up to *to*; by default all that have ended in the lender's zone.
+
+        Closing twice changes nothing. Raises EventRefused (``day_not_ended``). A loan that fails is held and reported.
+        """
+        return closing.close_day(self._desk, to, progress)
+
+    def held(self) -> tuple[Held, ...]:
+        """Loans the close has set aside, with the reason."""
+        return self._desk.read(closing.held)
+
+    def release(self, loan_id: str, *, idempotency_key: str | None = None) -> Loan:
+        """Let a held loan go on; what passed meanwhile is posted today. Raises EventRefused unless held."""
+        return self._desk.command(
+            "release",
+            {"loan": loan_id},
+            lambda unit: closing.release(unit, loan_id),
+            Loan,
+            key=idempotency_key,
+        )
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def loan(self, loan_id: str, as_of: date | None = None, known_on: date | None = None) -> Loan:
+        """A loan at the end of value date *as_of* (by default the open day), as known at the end of *known_on*."""
+        return self._desk.read(lambda unit: enquiries.loan(unit, loan_id, as_of, known_on))
+
+    def loans(
+        self, *, facility: str | None = None, merchant: str | None = None, status: str | None = None
+    ) -> tuple[LoanSummary, ...]:
+        """Loans in the order they were drawn."""
+        return self._desk.read(lambda unit: enquiries.loans(unit, facility, merchant, status))
+
+    def ledger(
+        self, loan_id: str, as_of: date | None = None, known_on: date | None = None
+    ) -> tuple[LedgerLine, ...]:
+        """A loan's events and what each did."""
+        return self._desk.read(lambda unit: enquiries.ledger(unit, loan_id, as_of, known_on))
+
+    def schedule(
+        self, loan_id: str, as_of: date | None = None, known_on: date | None = None
+    ) -> tuple[ScheduleLine, ...]:
+        """A loan's plan: what fell due, then what is to come."""
+        return self._desk.read(lambda unit: enquiries.schedule(unit, loan_id, as_of, known_on))
+
+    def statement(self, subject: str, first: date | None = None, last: date | None = None) -> Statement:
+        """Movements of a loan or facility from *first* (by default its beginning) to *last* (the open day)."""
+        return self._desk.read(lambda unit: enquiries.statement(unit, subject, first, last))
+
+    @contextmanager
+    def journal(self, first: date | None = None, last: date | None = None) -> Iterator[Iterator[JournalLine]]:
+        """The journal's lines from *first* to *last*, streamed: ``with book.journal() as lines: …``."""
+        with self._desk.transactions.reading() as connection:
+            yield enquiries.journal(self._desk.unit(connection), first, last)
+
+    def trial_balance(self, as_of: date | None = None) -> TrialBalance:
+        """The balances of all accounts up to a day."""
+        return self._desk.read(lambda unit: enquiries.trial_balance(unit, as_of))
+
+    def verify(self, *, progress: verification.Progress | None = None) -> VerifyReport:
+        """Recompute the whole book from its events and compare; every difference is a finding."""
+        return self._desk.read(lambda unit: verification.verify(unit, progress))
+
+    def audit(self, first: datetime | None = None, last: datetime | None = None) -> tuple[AuditLine, ...]:
+        """Who did what, when."""
+        return self._desk.read(lambda unit: enquiries.audit(unit, first, last))

@@ -1,0 +1,505 @@
+"""Merchants, their shops on the platforms, related parties, identifiers.
+
+A shop nobody registered is its own merchant, under its own id; where a second platform brings a shop of the same id, that one's
+merchant is called ``platform:shop``. Which merchant a shop was given first decides where its lines are kept, for good.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ..days import parse_date
+from ..errors import BadInput, EventRefused, InvalidFile, MicroloanError, NotFound
+from ..intake.cells import PLATFORM
+from ..intake.rejections import Rejection
+from ..money import plain_decimal
+from ..store import lending
+from ..store import merchants as store
+from ..store import sales as shops_store
+from ..store.lending import Row
+from ..store.sales import ShopKey, ShopPlace
+from ..store.unit import Unit
+from .desk import Desk
+from .lender import identifier_key
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}", re.ASCII)
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
+_NAME_AT_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A shop on a platform. ``rating`` and ``violations`` are the platform's, known from ``rated_on``."""
+
+    platform: str
+    shop_id: str
+    merchant_id: str
+    rating: Decimal | None
+    violations: int | None
+    rated_on: date | None
+    platform_is_buyer: bool
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A related party and why it is one."""
+
+    merchant_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """Something that identifies a merchant; only its kind and last four characters can be shown."""
+
+    kind: str
+    last_four: str
+    also_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A merchant with its shops and related parties; ``registered`` is False for a shop that is its own merchant."""
+
+    id: str
+    name: str
+    registered: bool
+    shops: tuple[Shop, ...] = ()
+    related: tuple[Related, ...] = ()
+    identifiers: tuple[Identifier, ...] = ()
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryReport:
+    """What came of importing merchants or shops: rows added, rows that changed something, rows that said nothing new."""
+
+    accepted: int
+    updated: int
+    duplicates: int
+    rejected: int
+    rejections: tuple[Rejection, ...]
+    replayed: bool = False
+
+
+Rows = list[tuple[int, dict[str, str]]]
+
+
+class Merchants:
+    """The book's merchants and shops."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def add(
+        self,
+        merchant_id: str,
+        name: str = "",
+        *,
+        shops: Iterable[str] = (),
+        idempotency_key: str | None = None,
+    ) -> Merchant:
+        """Register a merchant, with shops written ``platform:shop`` (or the id alone of a shop the book knows).
+
+        Raises BadInput for an id that is not plain ASCII, EventRefused when it is registered already.
+        """
+        wanted = tuple(shops)
+        request = {"merchant": merchant_id, "name": name, "shops": wanted}
+
+        def act(unit: Unit) -> Merchant:
+            register(unit, merchant_id, name)
+            for shop in wanted:
+                give_shop(unit, shop, merchant_id)
+            return merchant_view(unit, merchant_id)
+
+        return self._desk.command("merchant.add", request, act, Merchant, key=idempotency_key)
+
+    def give(self, shop: str, merchant_id: str, *, idempotency_key: str | None = None) -> Merchant:
+        """Say whose a shop is. Raises EventRefused while its present owner has a live facility."""
+
+        def act(unit: Unit) -> Merchant:
+            give_shop(unit, shop, merchant_id)
+            return merchant_view(unit, merchant_id)
+
+        return self._desk.command(
+            "merchant.give", {"shop": shop, "merchant": merchant_id}, act, Merchant, key=idempotency_key
+        )
+
+    def show(self, merchant: str) -> Merchant:
+        """A merchant, by its id or by a shop of it. Raises NotFound."""
+        return self._desk.read(lambda unit: merchant_view(unit, merchant_of(unit, merchant)))
+
+    def list(self) -> tuple[Merchant, ...]:
+        """Every merchant, registered or not, by id; their shops, but neither links nor identifiers."""
+        return self._desk.read(_all)
+
+    def link(
+        self, merchant: str, other: str, reason: str = "", *, idempotency_key: str | None = None
+    ) -> Merchant:
+        """Note that two merchants are related parties. Raises BadInput for a merchant and itself, NotFound."""
+
+        def act(unit: Unit) -> Merchant:
+            one, two = merchant_of(unit, merchant), merchant_of(unit, other)
+            if one == two:
+                raise BadInput(field="merchant", value=two, reason="a merchant is not its own related party")
+            store.link(unit, one, two, _text(reason, "reason"))
+            return merchant_view(unit, one)
+
+        request = {"merchant": merchant, "other": other, "reason": reason}
+        return self._desk.command("merchant.link", request, act, Merchant, key=idempotency_key)
+
+    def identify(
+        self, merchant: str, kind: str, value: str, *, idempotency_key: str | None = None
+    ) -> Merchant:
+        """Note a phone, account, licence … of a merchant; the value itself is not kept.
+
+        What is kept is a keyed digest, to find the other merchants that have it, and the last four characters.
+        """
+
+        def act(unit: Unit) -> Merchant:
+            owner = merchant_of(unit, merchant)
+            digest, last_four = _digest(unit, kind, value)
+            store.add_identifier(unit, owner, kind, digest, last_four)
+            return merchant_view(unit, owner)
+
+        shown = hashlib.sha256(value.encode()).hexdigest()
+        request = {"merchant": merchant, "kind": kind, "value_sha256": shown}
+        return self._desk.command("merchant.identify", request, act, Merchant, key=idempotency_key)
+
+    def rate(
+        self,
+        shop: str,
+        *,
+        rating: Decimal | str | None = None,
+        violations: int | None = None,
+        rated_on: date | str | None = None,
+        platform_is_buyer: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Shop:
+        """Note what the platform says of a shop, known from *rated_on* (default: the open business day)."""
+        facts = {
+            "rating": rating,
+            "violations": violations,
+            "rated_on": rated_on,
+            "platform_is_buyer": platform_is_buyer,
+        }
+
+        def act(unit: Unit) -> Shop:
+            row = find_shop(unit, shop)
+            store.rate_shop(unit, row.number, _facts(facts, unit.book_day()))
+            return shop_view(find_shop(unit, shop))
+
+        request = {
+            "shop": shop,
+            **{name: None if value is None else str(value) for name, value in facts.items()},
+        }
+        return self._desk.command("shop.rate", request, act, Shop, key=idempotency_key, subject=shop)
+
+    def import_merchants(self, file: Path | str, *, idempotency_key: str | None = None) -> DirectoryReport:
+        """Register merchants from a CSV ``merchant_id,name``; rows that cannot be used are listed, the others taken."""
+        rows = _rows(file, ("merchant_id",), ("name",))
+
+        def take(unit: Unit, row: Mapping[str, str]) -> str:
+            if store.merchant(unit, row["merchant_id"]) is not None:
+                return "duplicates"
+            register(unit, row["merchant_id"], row.get("name", ""))
+            return "accepted"
+
+        return self._import("merchant.import", rows, take, idempotency_key)
+
+    def import_shops(self, file: Path | str, *, idempotency_key: str | None = None) -> DirectoryReport:
+        """Take shops from a CSV ``shop_id,platform`` with ``merchant_id,rating,violations,rated_on,platform_is_buyer``.
+
+        A merchant that is not registered is; rows that cannot be used are listed, the others taken.
+        """
+        rows = _rows(file, ("shop_id", "platform"), ("merchant_id", *_FACTS))
+        return self._import("shop.import", rows, _take_shop, idempotency_key)
+
+    def _import(self, operation: str, rows: Rows, take: Any, key: str | None) -> DirectoryReport:
+        def act(unit: Unit) -> DirectoryReport:
+            counts: Counter[str] = Counter()
+            rejections = []
+            for line, row in rows:
+                try:
+                    with unit.connection.begin_nested():
+                        counts[take(unit, row)] += 1
+                except MicroloanError as refused:
+                    rejections.append(Rejection(line, refused.code, refused.message))
+            told = (counts["accepted"], counts["updated"], counts["duplicates"])
+            return DirectoryReport(*told, rejected=len(rejections), rejections=tuple(rejections))
+
+        request = {"rows": [[line, row] for line, row in rows]}
+        return self._desk.command(operation, request, act, DirectoryReport, key=key)
+
+
+# --- inside a unit ---------------------------------------------------------------------------------------------------
+
+
+def known_shops(
+    unit: Unit, keys: Iterable[ShopKey], besides: Mapping[ShopKey, ShopPlace] | None = None
+) -> dict[ShopKey, ShopPlace]:
+    """Where the lines of these shops are kept; shops the book has not seen are added, each its own merchant.
+
+    Those in *besides* are known to the caller and left out.
+    """
+    wanted = sorted(key for key in keys if key not in (besides or {}))
+    found = _places(unit, wanted)
+    if len(found) < len(wanted):
+        shops_store.lock_flow(unit)  # another import may be adding the same shops
+        found = _places(unit, wanted)
+    return found | _added(unit, [key for key in wanted if key not in found])
+
+
+def _places(unit: Unit, keys: list[ShopKey]) -> dict[ShopKey, ShopPlace]:
+    rows = shops_store.shops_by_key(unit, keys)
+    return {key: ShopPlace(row.number, row.bucket, row.merchant) for key, row in rows.items()}
+
+
+def _added(unit: Unit, keys: list[ShopKey]) -> dict[ShopKey, ShopPlace]:
+    if not keys:
+        return {}
+    taken = {row.shop_id for row in shops_store.shops_called(unit, sorted({shop for _, shop in keys}))}
+    rows = []
+    for platform, shop in keys:
+        own = shop not in taken and store.merchant(unit, shop) is None
+        taken.add(shop)
+        merchant = shop if own else f"{platform}:{shop}"
+        rows.append(
+            {"platform": platform, "shop_id": shop, "merchant": merchant, "bucket": unit.bucket_of(merchant)}
+        )
+    return shops_store.add_shops(unit, rows)
+
+
+def find_shop(unit: Unit, name: str) -> Row:
+    """A shop by ``platform:shop``, or by its id where one platform only has it. Raises NotFound, BadInput (ambiguous_shop)."""
+    platform, colon, shop = name.partition(":")
+    if colon:
+        exact = shops_store.shops_by_key(unit, [(platform.lower(), shop)])
+        if exact:
+            return next(iter(exact.values()))
+    called = shops_store.shops_called(unit, [name])
+    if not called:
+        raise NotFound(kind="shop", id=name[:80])
+    if len(called) > 1:
+        raise ambiguous(name, called)
+    return called[0]
+
+
+def ambiguous(name: str, rows: Iterable[Row]) -> BadInput:
+    """One id, shops on several platforms: the platform must be said."""
+    written = " or ".join(f"{row.platform}:{row.shop_id}" for row in rows)
+    return BadInput(
+        code="ambiguous_shop", field="shop", value=name, reason=f"several platforms have it; write {written}"
+    )
+
+
+def merchant_of(unit: Unit, name: str) -> str:
+    """The merchant with this id, or whose shop this is. Raises NotFound, BadInput (ambiguous_shop)."""
+    if store.merchant(unit, name) is not None:
+        return name
+    called = shops_store.shops_called(unit, [name])
+    if len(called) > 1:
+        raise ambiguous(name, called)
+    if not called and store.has_shops(unit, name):
+        return name
+    try:
+        return str(find_shop(unit, name).merchant)
+    except NotFound:
+        raise NotFound(kind="merchant or shop", id=name[:80]) from None
+
+
+def register(unit: Unit, merchant_id: str, name: str) -> None:
+    """Write a merchant. Raises BadInput, EventRefused (already_registered)."""
+    if not _ID.fullmatch(merchant_id):
+        reason = "use up to 64 ASCII letters, digits and . _ : @ -, the first a letter or digit"
+        raise BadInput(code="bad_id", field="merchant_id", value=merchant_id[:80], reason=reason)
+    if not store.add_merchant(unit, merchant_id, _text(name, "name")):
+        raise EventRefused(code="already_registered", subject=merchant_id, reason="is registered already")
+
+
+def give_shop(unit: Unit, shop: str, merchant_id: str) -> None:
+    """Say whose a shop is; one the book has not seen is added. Raises NotFound, EventRefused (facility_live)."""
+    if store.merchant(unit, merchant_id) is None:
+        raise NotFound(kind="merchant", id=merchant_id)
+    row = _shop_or_none(unit, shop)
+    if row is None:
+        _new_shop(unit, shop, merchant_id)
+    elif row.merchant != merchant_id:
+        live = lending.live_facility(unit, row.merchant)
+        if live is not None:
+            reason = f"its owner {row.merchant} has the live facility {live.id}, which its sales carry"
+            raise EventRefused(code="facility_live", subject=shop, reason=reason)
+        store.move_shop(unit, row.number, merchant_id)
+
+
+def _shop_or_none(unit: Unit, shop: str) -> Row | None:
+    try:
+        return find_shop(unit, shop)
+    except NotFound:
+        return None
+
+
+def _new_shop(unit: Unit, shop: str, merchant_id: str) -> None:
+    platform, colon, shop_id = shop.partition(":")
+    if not colon or not PLATFORM.fullmatch(platform.lower()) or not shop_id or not shop_id.isprintable():
+        raise BadInput(
+            code="bad_id", field="shop", value=shop[:80], reason="write a new shop as platform:shop"
+        )
+    row = {"platform": platform.lower(), "shop_id": shop_id, "merchant": merchant_id}
+    shops_store.lock_flow(unit)
+    shops_store.add_shops(unit, [row | {"bucket": unit.bucket_of(merchant_id)}])
+
+
+def merchant_view(unit: Unit, merchant_id: str) -> Merchant:
+    """A merchant as the library shows it."""
+    row = store.merchant(unit, merchant_id)
+    shops = tuple(shop_view(shop) for shop in shops_store.shops_of(unit, [merchant_id]))
+    related = tuple(
+        Related(link.other if link.merchant == merchant_id else link.merchant, link.reason)
+        for link in store.links(unit, merchant_id)
+    )
+    identifiers = tuple(
+        _identifier(unit, merchant_id, found) for found in store.identifiers(unit, merchant_id)
+    )
+    return Merchant(merchant_id, row.name if row else "", row is not None, shops, related, identifiers)
+
+
+def _identifier(unit: Unit, merchant_id: str, row: Row) -> Identifier:
+    others = tuple(other for other in store.sharing(unit, row.kind, row.digest) if other != merchant_id)
+    return Identifier(row.kind, row.last_four, others)
+
+
+def shop_view(row: Row) -> Shop:
+    """A shop as the library shows it."""
+    rating = None if row.rating is None else Decimal(row.rating)
+    return Shop(
+        row.platform,
+        row.shop_id,
+        row.merchant,
+        rating,
+        row.violations,
+        row.rated_on,
+        bool(row.platform_is_buyer),
+        row.lines,
+    )
+
+
+def _all(unit: Unit) -> tuple[Merchant, ...]:
+    shops: dict[str, list[Shop]] = {}
+    last = 0
+    while rows := shops_store.shops_after(unit, last, 5000):
+        last = rows[-1].number
+        for row in rows:
+            shops.setdefault(row.merchant, []).append(shop_view(row))
+    names = {row.id: row.name for row in store.merchants(unit)}
+    return tuple(
+        Merchant(each, names.get(each, ""), each in names, tuple(shops.get(each, ())))
+        for each in sorted({*shops, *names})
+    )
+
+
+# --- shops and merchants from files ----------------------------------------------------------------------------------
+
+_FACTS = ("rating", "violations", "rated_on", "platform_is_buyer")
+_YES = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+
+
+def _take_shop(unit: Unit, row: Mapping[str, str]) -> str:
+    name = f"{row['platform'].lower()}:{row['shop_id']}"
+    owner = row.get("merchant_id", "")
+    known = shops_store.shops_by_key(unit, [(row["platform"].lower(), row["shop_id"])])
+    facts = _facts({fact: row.get(fact) or None for fact in _FACTS}, unit.book_day())
+    if owner and store.merchant(unit, owner) is None:
+        register(unit, owner, "")
+    if not known and not owner:
+        _check_platform(row["platform"])
+        known_shops(unit, [(row["platform"].lower(), row["shop_id"])])
+    if owner:
+        give_shop(unit, name, owner)
+    before, after = next(iter(known.values()), None), find_shop(unit, name)
+    store.rate_shop(unit, after.number, facts)
+    if before is None:
+        return "accepted"
+    return "duplicates" if before == find_shop(unit, name) else "updated"
+
+
+def _check_platform(platform: str) -> None:
+    if not PLATFORM.fullmatch(platform.lower()):
+        reason = "use lower-case letters, digits and . _ - (32 at most)"
+        raise BadInput(code="bad_id", field="platform", value=platform[:40], reason=reason)
+
+
+def _facts(given: Mapping[str, Any], today: date) -> dict[str, Any]:
+    """What the platform says of a shop, checked; with nothing said there is no day it is known from."""
+    rating = None if given["rating"] is None else plain_decimal(given["rating"], "rating")
+    violations = (
+        None if given["violations"] is None else int(plain_decimal(given["violations"], "violations"))
+    )
+    if violations is not None and violations < 0:
+        raise BadInput(field="violations", value=violations, reason="cannot be below zero")
+    since = parse_date(given["rated_on"], "rated_on") if given["rated_on"] else today
+    buyer = given["platform_is_buyer"]
+    if isinstance(buyer, str):
+        if buyer.lower() not in _YES:
+            raise BadInput(field="platform_is_buyer", value=buyer, reason="write 1 or 0")
+        buyer = _YES[buyer.lower()]
+    said = rating is not None or violations is not None
+    return {
+        "rating": None if rating is None else f"{rating:f}", "violations": violations, "rated_on": since if said else None,
+        "platform_is_buyer": int(bool(buyer)),
+    }  # fmt: skip
+
+
+def _rows(file: Path | str, required: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
+    """The rows of a small CSV with their line numbers. Raises InvalidFile for a bad file or a missing column."""
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            reader = csv.DictReader(opened, restval="", strict=True)
+            missing = [name for name in required if name not in (reader.fieldnames or ())]
+            if missing:
+                reason = f"has no column {', '.join(missing)}"
+                raise InvalidFile(code="missing_column", file=str(file), reason=reason)
+            wanted = (*required, *optional)
+            return [
+                (reader.line_num, {name: (row.get(name) or "").strip() for name in wanted}) for row in reader
+            ]
+    except UnicodeDecodeError:
+        raise InvalidFile(code="bad_encoding", file=str(file), reason="is not UTF-8") from None
+    except csv.Error as error:
+        raise InvalidFile(code="bad_quoting", file=str(file), reason=str(error)) from None
+    except (OSError, ValueError) as error:
+        reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise InvalidFile(code="unreadable_file", file=str(file), reason=reason) from None
+
+
+def _text(given: str, field: str) -> str:
+    """A name or reason for people: printable, at most 200 characters."""
+    text = " ".join(given.split())
+    if len(text) > _NAME_AT_MOST or not text.isprintable():
+        reason = f"use at most {_NAME_AT_MOST} printable characters"
+        raise BadInput(field=field, value=text[:40], reason=reason)
+    return text
+
+
+def _digest(unit: Unit, kind: str, value: str) -> tuple[str, str]:
+    """A keyed digest of an identifier and its last four characters; blanks and dashes in it mean nothing."""
+    if not _KIND.fullmatch(kind):
+        raise BadInput(
+            field="kind", value=kind[:40], reason="use lower-case letters, digits and _, such as phone"
+        )
+    plain = re.sub(r"[\s\-]", "", value).casefold()
+    if not 4 <= len(plain) <= 200:
+        raise BadInput(field="value", value="(not shown)", reason="use 4 to 200 characters")
+    digest = hmac.new(identifier_key(unit), f"{kind}:{plain}".encode(), hashlib.sha256).hexdigest()
+    return digest, plain[-4:]

@@ -1,0 +1,500 @@
+"""What the book answers: frozen values, amounts in major units, rates with their yearly rate beside them.
+
+Every result can be written as plain JSON values (:func:`to_json_values`) and read back, which is how the answer of a
+command is kept under its idempotency key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date as Day
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A lender's book: base currency, time zone, buckets, four-eyes setting, and the open business day."""
+
+    tenant: str
+    currency: str
+    zone: str
+    buckets: int
+    four_eyes: str
+    open_day: Day
+    created: bool = False
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProductVersion:
+    """A version of a product and who proposed and approved it; ``product`` is its canonical content."""
+
+    name: str
+    version: int
+    currency: str
+    status: str
+    sha256: str
+    proposed_by: str
+    proposed_at: datetime
+    approved_by: str | None
+    approved_at: datetime | None
+    product: Mapping[str, Any]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A credit line offered; to be signed by ``expires_on``, that day included."""
+
+    id: str
+    merchant_id: str
+    decision_id: str
+    product: str
+    product_version: int
+    currency: str
+    limit: Decimal
+    seasonal_limit: Decimal
+    seasonal_until: Day | None
+    daily_rate: Decimal
+    yearly_rate: Decimal
+    rate: str
+    offered_on: Day
+    expires_on: Day
+    status: str
+    contract_sha256: str
+    facility_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The exact text a signature accepts, and its SHA-256 over UTF-8."""
+
+    offer_id: str
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facility:
+    """A merchant's credit line; ``available`` = limit in force − outstanding principal − pending draws, not below zero."""
+
+    id: str
+    merchant_id: str
+    offer_id: str
+    product: str
+    product_version: int
+    currency: str
+    status: str
+    limit: Decimal
+    seasonal_limit: Decimal
+    seasonal_until: Day | None
+    outstanding: Decimal
+    pending: Decimal
+    available: Decimal
+    daily_rate: Decimal
+    yearly_rate: Decimal
+    rate: str
+    signed_on: Day
+    valid_until: Day
+    contract_sha256: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """A draw: ``pending`` until its payout is confirmed. ``available`` is what can still be drawn after it."""
+
+    loan_id: str
+    facility_id: str
+    status: str
+    principal: Decimal
+    available: Decimal
+    currency: str
+    method: str
+    term: str
+    daily_rate: Decimal
+    yearly_rate: Decimal
+    event_id: str
+    start: Day | None = None
+    maturity: Day | None = None
+    replayed: bool = False
+
+    @property
+    def id(self) -> str:
+        """The loan's id."""
+        return self.loan_id
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A payout order: money to be sent to the merchant for a pending draw."""
+
+    loan_id: str
+    facility_id: str
+    merchant_id: str
+    amount: Decimal
+    currency: str
+    drawn_on: Day
+
+
+@dataclass(frozen=True, slots=True)
+class NextDue:
+    """A due date and what will be unpaid on it if nothing else happens."""
+
+    date: Day
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A loan (借据) at the end of ``as_of``, before that day's close; components are what is booked and unpaid."""
+
+    id: str
+    facility_id: str
+    merchant_id: str
+    product: str
+    currency: str
+    method: str
+    status: str
+    as_of: Day
+    drawn: Decimal
+    drawn_on: Day
+    start: Day | None
+    maturity: Day | None
+    daily_rate: Decimal
+    yearly_rate: Decimal
+    principal: Decimal
+    interest: Decimal
+    penalty: Decimal
+    fees: Decimal
+    payoff: Decimal
+    credit_balance: Decimal
+    interest_charged: Decimal
+    penalty_charged: Decimal
+    interest_paid: Decimal
+    days_past_due: int
+    classification: str
+    non_accrual: bool
+    next_due: NextDue | None
+    known_on: Day | None = None
+    held_through: Day | None = None
+    held_reason: str | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoanSummary:
+    """A loan in a list: the figures that change only when something happens to it, as of the open day."""
+
+    id: str
+    facility_id: str
+    merchant_id: str
+    product: str
+    currency: str
+    status: str
+    drawn: Decimal
+    principal: Decimal
+    credit_balance: Decimal
+    classification: str
+    drawn_on: Day
+    start: Day | None
+    maturity: Day | None
+    oldest_due: Day | None
+    held_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What one payment settled on one loan; ``principal_after`` is what is left of its principal."""
+
+    loan_id: str
+    event_id: str
+    amount: Decimal
+    fees: Decimal
+    penalty: Decimal
+    interest: Decimal
+    principal: Decimal
+    credit: Decimal
+    principal_after: Decimal
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A repayment: its parts in total, and per loan in the order in which they were paid."""
+
+    subject: str
+    amount: Decimal
+    currency: str
+    value_date: Day
+    booked_on: Day
+    fees: Decimal
+    penalty: Decimal
+    interest: Decimal
+    principal: Decimal
+    credit: Decimal
+    allocations: tuple[Allocation, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a command did to a loan: the event it appended and the loan's figures after it."""
+
+    event_id: str
+    kind: str
+    loan_id: str
+    facility_id: str
+    value_date: Day
+    booked_on: Day
+    currency: str
+    amount: Decimal
+    status: str
+    principal: Decimal
+    payoff: Decimal
+    credit_balance: Decimal
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Payoff:
+    """What closes a loan on a day (结清金额)."""
+
+    loan_id: str
+    as_of: Day
+    currency: str
+    principal: Decimal
+    interest: Decimal
+    penalty: Decimal
+    fees: Decimal
+    credit_balance: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """An event in a loan's ledger; a reversed one keeps its amount, its parts are zero."""
+
+    id: str
+    type: str
+    date: Day | None
+    booked: Day
+    amount: Decimal | None
+    fees: Decimal
+    penalty: Decimal
+    interest: Decimal
+    principal: Decimal
+    credit: Decimal
+    principal_after: Decimal | None
+    reversed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleLine:
+    """A line of the repayment plan."""
+
+    n: int
+    due: Day
+    principal: Decimal
+    interest: Decimal
+    total: Decimal
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One line of a statement; ``balance`` is the principal after it."""
+
+    loan_id: str
+    event_id: str
+    type: str
+    date: Day
+    booked: Day
+    amount: Decimal | None
+    fees: Decimal
+    penalty: Decimal
+    interest: Decimal
+    principal: Decimal
+    credit: Decimal
+    balance: Decimal
+    reversed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A loan's or facility's movements from ``first`` to ``last``, both included, with the states around them."""
+
+    subject: str
+    merchant_id: str
+    currency: str
+    first: Day
+    last: Day
+    opening_principal: Decimal
+    closing_principal: Decimal
+    interest_charged: Decimal
+    penalty_charged: Decimal
+    lines: tuple[StatementLine, ...]
+    loans: tuple[Loan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One line of the general journal; debits above zero."""
+
+    day: Day
+    entry: str
+    line: int
+    source: str
+    account: str
+    classification: str
+    product: str
+    loan_id: str
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """An account's balance; debits above zero."""
+
+    account: str
+    classification: str
+    product: str
+    currency: str
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBalance:
+    """All balances of the journal up to ``as_of``, that day included; ``total`` is zero in a sound book."""
+
+    as_of: Day
+    accounts: tuple[AccountBalance, ...]
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A loan the close set aside, and why; it is held through ``through``."""
+
+    loan_id: str
+    through: Day
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseReport:
+    """What a close of day did: the days closed, the open day now, loans replayed, and what was set aside."""
+
+    closed: tuple[Day, ...]
+    open_day: Day
+    loans_replayed: int
+    expired: int
+    held: tuple[Held, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something `verify` found: what differs, where, what is stored and what the events say."""
+
+    code: str
+    subject: str
+    stored: str
+    recomputed: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What was recomputed and compared, and every difference."""
+
+    facilities: int
+    loans: int
+    events: int
+    journal_lines: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Nothing differs."""
+        return not self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what, when."""
+
+    at: datetime
+    actor: str
+    approver: str
+    operation: str
+    subject: str
+    command_id: str
+    key: str | None
+
+
+def to_json_values(result: Any) -> Any:
+    """A result as plain JSON values: money as text with its digits, days and instants ISO 8601.
+
+    >>> to_json_values(NextDue(Day(2024, 1, 2), Decimal("10.00")))
+    {'date': '2024-01-02', 'amount': '10.00'}
+    """
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return {f.name: to_json_values(getattr(result, f.name)) for f in dataclasses.fields(result)}
+    if isinstance(result, Decimal):
+        return f"{result:f}"
+    if isinstance(result, Day):  # a datetime is one too
+        return result.isoformat()
+    if isinstance(result, Mapping):
+        return {str(key): to_json_values(value) for key, value in result.items()}
+    if isinstance(result, list | tuple | frozenset | set):
+        return [to_json_values(part) for part in result]
+    return result
+
+
+def from_json_values(kind: type[R], values: Any, *, replayed: bool = False) -> R:
+    """The result that :func:`to_json_values` wrote; with *replayed* its field of that name is set, where it has one."""
+    result: R = _revived(kind, values)
+    if replayed and "replayed" in _hints(kind):  # type: ignore[arg-type]
+        return dataclasses.replace(result, replayed=True)  # type: ignore[type-var]
+    return result
+
+
+@lru_cache(maxsize=256)
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+
+
+def _revived(kind: Any, value: Any) -> Any:
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        chosen = next((part for part in get_args(kind) if part is not type(None)), Any)
+        return None if value is None else _revived(chosen, value)
+    if origin is tuple:
+        return _revived_tuple(get_args(kind), value)
+    if dataclasses.is_dataclass(kind):
+        hints = _hints(kind)  # type: ignore[arg-type]
+        return kind(**{name: _revived(hints[name], part) for name, part in value.items()})  # type: ignore[operator]
+    reader = _READERS.get(kind)
+    return reader(value) if reader else value
+
+
+def _revived_tuple(kinds: tuple[Any, ...], values: Any) -> tuple[Any, ...]:
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        return tuple(_revived(kinds[0], value) for value in values)
+    return tuple(_revived(kind, value) for kind, value in zip(kinds, values, strict=True))
+
+
+_READERS: dict[Any, Any] = {
+    Decimal: Decimal,
+    Day: Day.fromisoformat,
+    datetime: datetime.fromisoformat,
+}

@@ -1,0 +1,86 @@
+"""Opening a book: its currency, zone and buckets, the first business day, the shipped product and policy."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..clock import DEFAULT_ZONE, local_date
+from ..errors import CurrencyMismatch, InvalidSetting
+from ..money import currency_digits
+from ..products import Product
+from ..store import catalogue
+from ..store.unit import Unit, no_book
+from . import products
+from .desk import Desk
+from .results import Book
+
+#: Buckets of a new book. One on SQLite: one writer there, and sixteen doubled the close.
+BUCKETS = {"sqlite": 1, "postgresql": 16}
+
+
+def init(
+    desk: Desk, currency: str | None, open_day: date | None, zone: str, buckets: int | None, four_eyes: str
+) -> Book:
+    """Open the tenant's book, or find it open already. Raises CurrencyMismatch when it has another currency."""
+    request = {"currency": currency, "open_day": open_day and open_day.isoformat(), "zone": zone}
+    guard_settings(currency, zone, buckets, four_eyes)
+
+    def act(unit: Unit) -> Book:
+        found = catalogue.book(unit)
+        if found is not None:
+            return _existing(unit, found, currency)
+        _open(unit, currency or "CNY", open_day or local_date(desk.clock, zone), zone, buckets, four_eyes)
+        return _view(unit, catalogue.book(unit), created=True)
+
+    return desk.command("init", request, act, Book, subject=desk.tenant)
+
+
+def guard_settings(currency: str | None, zone: str, buckets: int | None, four_eyes: str) -> None:
+    """Refuse settings a book could never work with. Raises BadInput, InvalidSetting."""
+    if currency is not None:
+        currency_digits(currency)
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise InvalidSetting(field="zone", value=zone, reason=f"use a name such as {DEFAULT_ZONE}") from None
+    if buckets is not None and not 1 <= buckets <= 4096:
+        raise InvalidSetting(field="buckets", value=buckets, reason="from 1 to 4096")
+    if four_eyes not in ("off", "on"):
+        raise InvalidSetting(field="four_eyes", value=four_eyes, reason="off or on")
+
+
+def _open(unit: Unit, currency: str, open_day: date, zone: str, buckets: int | None, four_eyes: str) -> None:
+    row: dict[str, Any] = {
+        "tenant": unit.tenant,
+        "currency": currency,
+        "zone": zone,
+        "buckets": buckets or BUCKETS[unit.dialect],
+        "four_eyes": four_eyes,
+        "created_at": unit.now,
+    }
+    catalogue.add_book(unit, row, open_day)
+    products.propose(unit, Product.shipped(currency))
+    products.approve(unit, Product.shipped(currency).name, 1, shipped=True)
+    from .policies import register_shipped_policy  # underwriting is heavy, and few processes open a book
+
+    register_shipped_policy(unit)
+
+
+def _existing(unit: Unit, found: Any, currency: str | None) -> Book:
+    if currency is not None and currency != found.currency:
+        raise CurrencyMismatch(field="currency", value=currency, currency=found.currency)
+    return _view(unit, found, created=False)
+
+
+def _view(unit: Unit, row: Any, created: bool) -> Book:
+    return Book(row.tenant, row.currency, row.zone, row.buckets, row.four_eyes, unit.book_day(), created)
+
+
+def settings(unit: Unit) -> Book:
+    """The book as it stands."""
+    row = catalogue.book(unit)
+    if row is None:
+        raise no_book(unit.tenant)
+    return _view(unit, row, created=False)

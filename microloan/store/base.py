@@ -1,0 +1,195 @@
+"""What every table of the book is made of: its own metadata, integer columns, strict tables; and the engine.
+
+Nothing lands in ``SQLModel.metadata``: a host's own tables and ours never meet. Amounts are integers of minor units,
+business dates day ordinals, instants microseconds since 1970 in UTC: SQLite would turn NUMERIC into floating point.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects.postgresql import (
+    insert as insert,  # its ON CONFLICT compiles on SQLite too, not the reverse
+)
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import SQLModel
+
+from ..errors import StorageFailed
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+#: ``PRAGMA application_id`` of a SQLite file that ``init`` made: the letters "mlon".
+APPLICATION_ID = 0x6D6C6F6E
+
+#: A day after every day the book knows.
+FAR = date.max
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WRITES = "microloan_writes"
+
+
+class Base(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
+    """Parent of every table class of the library. Table names begin with ``ml_``."""
+
+
+metadata: MetaData = Base.metadata
+
+
+class BigInt(TypeDecorator[int]):
+    """A 64-bit integer on both databases; STRICT SQLite knows no BIGINT."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int]:
+        kind = Integer() if dialect.name == "sqlite" else BigInteger()
+        return dialect.type_descriptor(cast("TypeEngine[int]", kind))
+
+
+class Day(TypeDecorator[date]):
+    """A calendar day, stored as its ordinal (1 is 0001-01-01), so that nights can be counted in SQL."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> int | None:
+        return None if value is None else value.toordinal()
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> date | None:
+        return None if value is None else date.fromordinal(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time, stored as microseconds since 1970 in UTC; naive values are refused."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kind = Integer() if dialect.name == "sqlite" else BigInteger()
+        return dialect.type_descriptor(cast("TypeEngine[Any]", kind))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def microseconds(instant: datetime) -> int:
+    """An aware instant as microseconds since 1970 in UTC.
+
+    >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+    """
+    if instant.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def table_args(*parts: Any, rowid: bool = True) -> tuple[Any, ...]:
+    """``__table_args__`` of one of our tables: constraints and indexes, STRICT on SQLite.
+
+    ``rowid=False`` makes the primary key the table itself on SQLite (narrow tables that are read in key order).
+    """
+    return (*parts, {"sqlite_strict": True, "sqlite_with_rowid": rowid})
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The Core table of a table class, for prebuilt statements."""
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
+
+
+# --- the engine ------------------------------------------------------------------------------------------------------
+
+
+def open_engine(url: str) -> Engine:
+    """The engine of a book that owns its database.
+
+    On SQLite: every write begins IMMEDIATE, a read takes no write lock, commits are durable (synchronous=FULL), a missing
+    file is not created (``init`` does that). Raises StorageFailed for a URL that cannot be used.
+    """
+    target = _parsed(url)
+    if target.get_backend_name() != "sqlite":
+        return create_engine(target, hide_parameters=True, pool_pre_ping=False)
+    engine = create_engine(target, hide_parameters=True, connect_args={"timeout": 0.005})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def writing(connection: Connection) -> Connection:
+    """Mark a connection before its first statement: its transaction will write."""
+    return connection.execution_options(**{_WRITES: True})
+
+
+def database_file(url: str | URL) -> Path | None:
+    """The file of a SQLite URL, or None for another database or one in memory."""
+    target = make_url(url)
+    if target.get_backend_name() != "sqlite" or not target.database or target.database == ":memory:":
+        return None
+    return None if target.database.startswith("file:") else Path(target.database)
+
+
+def create_private_file(path: Path) -> None:
+    """Make an empty database file only its owner can read; SQLite gives the same mode to the files beside it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+    except OSError as fault:
+        raise StorageFailed(database=str(path), reason=fault.strerror or "cannot be created") from None
+
+
+def prepare_file(engine: Engine) -> None:
+    """Once in the life of a SQLite file: write-ahead log and our mark. At every connect it would meet a lock."""
+    with engine.connect() as connection:
+        raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+        raw.execute("PRAGMA journal_mode=WAL")
+        if raw.execute("PRAGMA application_id").fetchone()[0] == 0:
+            raw.execute(f"PRAGMA application_id={APPLICATION_ID}")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        target = make_url(url)
+    except ArgumentError:
+        raise StorageFailed(database=url.split("@")[-1][:80], reason="not a database URL") from None
+    if target.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StorageFailed(database=target.get_backend_name(), reason="use sqlite or postgresql+psycopg")
+    return target
+
+
+def _prepare_sqlite(raw: sqlite3.Connection, _record: object) -> None:
+    raw.isolation_level = None  # we say BEGIN ourselves; it also mends SAVEPOINT and DDL in transactions
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")

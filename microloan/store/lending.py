@@ -1,0 +1,237 @@
+"""Statements of the life of facilities and loans: lock, read, append, refresh caches. All prebuilt.
+
+Every WHERE names tenant, bucket and the whole of a key, and nothing is ordered by a column outside the index that should
+be used: SQLite without statistics would rather walk a bucket in the wanted order. Such rows are sorted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from ..errors import NotFound
+from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
+from .unit import Unit, bucket_in
+
+Row = Any  # a row of a Core select: attributes named as the columns, ``class`` as ``class_``
+
+
+def columns(table: Table) -> list[ColumnElement[Any]]:
+    """A table's columns; ``class`` is named ``class_``, so that a row has it as an attribute."""
+    return [column.label("class_") if column.name == "class" else column for column in table.c]
+
+
+def keyed(table: Table, *names: str) -> list[ColumnElement[bool]]:
+    """tenant = :tenant, bucket = :bucket, and the named columns likewise."""
+    return [table.c[name] == bindparam(name) for name in ("tenant", "bucket", *names)]
+
+
+def at(table: Table, *names: str) -> list[ColumnElement[bool]]:
+    """As :func:`keyed` for an UPDATE or DELETE, with the parameters called ``of_…``."""
+    return [table.c[name] == bindparam(f"of_{name}") for name in ("tenant", "bucket", *names)]
+
+
+def fixed(word: str) -> ColumnElement[str]:
+    """One of our own words as a literal: SQLite uses a partial index only when the statement spells its condition."""
+    return literal_column(f"'{word}'")
+
+
+_FACILITY = select(*columns(FACILITIES)).where(*keyed(FACILITIES, "id"))
+_FACILITY_LOCKED = _FACILITY.with_for_update()
+_LOAN = select(*columns(LOANS)).where(*keyed(LOANS, "id"))
+_LOANS_OF = select(*columns(LOANS)).where(*keyed(LOANS, "facility"))
+_FACILITY_OF_LOAN = select(LOANS.c.facility).where(*keyed(LOANS, "id"))
+_EVENTS_OF_LOAN = select(EVENTS).where(*keyed(EVENTS, "loan")).order_by(EVENTS.c.seq)
+_EVENTS_OF_FACILITY = select(EVENTS).where(*keyed(EVENTS, "facility")).order_by(EVENTS.c.seq)
+_LOANS_IN = select(*columns(LOANS)).where(*keyed(LOANS), LOANS.c.id.in_(bindparam("ids", expanding=True)))
+_EVENTS_IN = (
+    select(EVENTS)
+    .where(*keyed(EVENTS), EVENTS.c.loan.in_(bindparam("ids", expanding=True)))
+    .order_by(EVENTS.c.loan, EVENTS.c.seq)
+)
+_EVENT = select(EVENTS).where(*keyed(EVENTS, "id"))
+_LIVE_FACILITY = select(*columns(FACILITIES)).where(
+    *keyed(FACILITIES, "merchant"), FACILITIES.c.status.in_(("active", "frozen"))
+)
+_EXPOSURE = select(
+    func.coalesce(func.sum(FACILITIES.c.outstanding_minor + FACILITIES.c.pending_minor), 0)
+).where(*keyed(FACILITIES, "merchant"))
+_OVERDUE_LOANS = select(LOANS.c.id).where(*keyed(LOANS, "merchant"), LOANS.c.status == "overdue")
+
+_ADD_FACILITY = insert(FACILITIES)
+_ADD_LOAN = insert(LOANS)
+_ADD_EVENTS = insert(EVENTS)
+_ADD_OUTBOX = insert(OUTBOX)
+_ADD_JOURNAL = insert(JOURNAL)
+_ADD_ACCRUALS = insert(ACCRUALS)
+
+_FACILITY_CHANGES = (
+    "status", "limit_minor", "seasonal_limit_minor", "seasonal_until", "outstanding_minor", "pending_minor",
+    "last_seq", "head_hash",
+)  # fmt: skip
+LOAN_CHANGES = (
+    "terms", "start", "maturity", "status", "principal_minor", "credit_minor", "class", "memo", "oldest_due",
+    "held_through", "held_reason",
+)  # fmt: skip
+_SET_FACILITY = (
+    update(FACILITIES).where(*at(FACILITIES, "id")).values({n: bindparam(n) for n in _FACILITY_CHANGES})
+)
+_SET_LOANS = update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in LOAN_CHANGES})
+# Both components by name, so that the whole key is given; as literals, since executemany expands no lists.
+_COMPONENTS = (fixed("interest"), fixed("penalty"))
+_DROP_ACCRUALS = delete(ACCRUALS).where(
+    *at(ACCRUALS, "product", "class", "memo", "loan"), ACCRUALS.c.component.in_(_COMPONENTS)
+)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def facility(unit: Unit, facility_id: str, *, lock: bool = False) -> Row:
+    """A facility's row; with *lock*, nobody else writes to it or its loans until the transaction ends. Raises NotFound."""
+    key = {"bucket": bucket_in(facility_id, "facility"), "id": facility_id}
+    row = unit.execute(_FACILITY_LOCKED if lock else _FACILITY, key).first()
+    if row is None:
+        raise NotFound(kind="facility", id=facility_id)
+    return row
+
+
+def facility_of_loan(unit: Unit, loan_id: str) -> str:
+    """The id of the facility a loan was drawn on. Raises NotFound."""
+    found = unit.execute(_FACILITY_OF_LOAN, {"bucket": bucket_in(loan_id, "loan"), "id": loan_id}).scalar()
+    if found is None:
+        raise NotFound(kind="loan", id=loan_id)
+    return str(found)
+
+
+def loan(unit: Unit, loan_id: str) -> Row:
+    """A loan's row. Raises NotFound."""
+    row = unit.execute(_LOAN, {"bucket": bucket_in(loan_id, "loan"), "id": loan_id}).first()
+    if row is None:
+        raise NotFound(kind="loan", id=loan_id)
+    return row
+
+
+def loans_of(unit: Unit, bucket: int, facility_id: str) -> Sequence[Row]:
+    """All loans of a facility, oldest id first."""
+    rows = unit.execute(_LOANS_OF, {"bucket": bucket, "facility": facility_id})
+    return sorted(rows, key=lambda row: str(row.id))
+
+
+def events_of_loan(unit: Unit, bucket: int, loan_id: str) -> Sequence[Row]:
+    """A loan's events in the order they were booked."""
+    rows: Sequence[Row] = unit.execute(_EVENTS_OF_LOAN, {"bucket": bucket, "loan": loan_id}).all()
+    return rows
+
+
+def loans_with_events(unit: Unit, bucket: int, ids: Sequence[str]) -> list[tuple[Row, list[Row]]]:
+    """Loans by id, each with its events, read together."""
+    values = {"bucket": bucket, "ids": list(ids)}
+    events: dict[str, list[Row]] = {loan_id: [] for loan_id in ids}
+    for row in unit.execute(_EVENTS_IN, values):
+        events[row.loan].append(row)
+    loans = sorted(unit.execute(_LOANS_IN, values), key=lambda row: str(row.id))
+    return [(row, events[row.id]) for row in loans]
+
+
+def events_of_facility(unit: Unit, bucket: int, facility_id: str) -> Sequence[Row]:
+    """A facility's whole chain of events."""
+    rows: Sequence[Row] = unit.execute(_EVENTS_OF_FACILITY, {"bucket": bucket, "facility": facility_id}).all()
+    return rows
+
+
+def event(unit: Unit, event_id: str) -> Row:
+    """An event's row. Raises NotFound."""
+    row = unit.execute(_EVENT, {"bucket": bucket_in(event_id, "event"), "id": event_id}).first()
+    if row is None:
+        raise NotFound(kind="event", id=event_id)
+    return row
+
+
+def live_facility(unit: Unit, merchant: str) -> Row | None:
+    """The merchant's active or frozen facility, if there is one."""
+    return unit.execute(_LIVE_FACILITY, {"bucket": unit.bucket_of(merchant), "merchant": merchant}).first()
+
+
+def exposure_minor(unit: Unit, bucket: int, merchant: str) -> int:
+    """Outstanding principal and pending draws of a merchant over all its facilities."""
+    return int(unit.execute(_EXPOSURE, {"bucket": bucket, "merchant": merchant}).scalar())
+
+
+def overdue_loan(unit: Unit, bucket: int, merchant: str) -> str | None:
+    """The id of an overdue loan of the merchant, if there is one."""
+    found = unit.execute(_OVERDUE_LOANS, {"bucket": bucket, "merchant": merchant}).scalars()
+    return min(found, default=None)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def add_facility(unit: Unit, row: dict[str, Any]) -> None:
+    """Insert a facility."""
+    unit.connection.execute(_ADD_FACILITY, row)
+
+
+def add_loan(unit: Unit, row: dict[str, Any]) -> None:
+    """Insert a loan."""
+    unit.connection.execute(_ADD_LOAN, row)
+
+
+def add_events(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Append events, and for each its notice to other systems."""
+    if rows:
+        unit.connection.execute(_ADD_EVENTS, list(rows))
+        unit.connection.execute(_ADD_OUTBOX, [_notice(row) for row in rows])
+
+
+def _notice(row: dict[str, Any]) -> dict[str, Any]:
+    named = ("tenant", "bucket", "id", "facility", "seq")
+    return {name: row[name] for name in named} | {
+        "type": f"microloan.{row['kind']}.v1",
+        "subject": row["loan"] or row["facility"],
+        "time": row["recorded_at"],
+        "data": row["payload"],
+        "published_at": None,
+    }
+
+
+def add_journal(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Append journal lines."""
+    if rows:
+        unit.connection.execute(_ADD_JOURNAL, list(rows))
+
+
+def set_facility(unit: Unit, row: dict[str, Any]) -> None:
+    """Write a facility's changed columns."""
+    of = {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
+    unit.connection.execute(_SET_FACILITY, of | {name: row[name] for name in _FACILITY_CHANGES})
+
+
+def set_loans(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
+    """Write loans' changed columns."""
+    values = [
+        {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
+        | {f"new_{name}": row[name] for name in LOAN_CHANGES}
+        for row in rows
+    ]
+    if values:
+        unit.connection.execute(_SET_LOANS, values)
+
+
+def drop_accruals(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
+    """Remove the accrual rows of loans, given as their rows were when those were written."""
+    values = [{f"of_{name}": row[name] for name in _ACCRUAL_KEY} | {"of_loan": row["id"]} for row in rows]
+    if values:
+        unit.connection.execute(_DROP_ACCRUALS, values)
+
+
+_ACCRUAL_KEY = ("tenant", "bucket", "product", "class", "memo")
+
+
+def add_accruals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert accrual rows."""
+    if rows:
+        unit.connection.execute(_ADD_ACCRUALS, list(rows))

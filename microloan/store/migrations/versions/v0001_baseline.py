@@ -1,0 +1,787 @@
+"""The first schema: every table of lending and sales, and the triggers that keep history as it was written."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+# 64 bits on both databases; STRICT SQLite knows no BIGINT.
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _create_accrual() -> None:
+    op.create_table(
+        "ml_accrual",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("class", sa.Text(), nullable=False),
+        sa.Column("memo", BIG, nullable=False),
+        sa.Column("component", sa.Text(), nullable=False),
+        sa.Column("loan", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("day_count", BIG, nullable=False),
+        sa.Column("anchor_n", BIG, nullable=False),
+        sa.Column("whole", BIG, nullable=False),
+        sa.Column("q", BIG, nullable=False),
+        sa.Column("rem", BIG, nullable=False),
+        sa.Column("m", BIG, nullable=False),
+        sa.Column("den", BIG, nullable=False),
+        sa.Column("next_action", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant", "bucket", "product", "class", "memo", "component", "loan", name=op.f("pk_ml_accrual")
+        ),
+        sa.CheckConstraint("component IN ('interest', 'penalty')", name=op.f("ck_ml_accrual_component")),
+        sa.CheckConstraint("memo IN (0, 1)", name=op.f("ck_ml_accrual_memo")),
+        sa.CheckConstraint("day_count IN (0, 1)", name=op.f("ck_ml_accrual_day_count")),
+        sa.CheckConstraint(
+            "den > 0 AND rem >= 0 AND rem < den AND m >= 0 AND m < den AND q >= 0",
+            name=op.f("ck_ml_accrual_formula"),
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        op.f("ix_ml_accrual_tenant_bucket_next_action"), "ml_accrual", ["tenant", "bucket", "next_action"]
+    )
+
+
+def _create_book() -> None:
+    op.create_table(
+        "ml_book",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.Column("buckets", BIG, nullable=False),
+        sa.Column("four_eyes", sa.Text(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("pk_ml_book")),
+        sa.CheckConstraint("buckets BETWEEN 1 AND 4096", name=op.f("ck_ml_book_buckets")),
+        sa.CheckConstraint("four_eyes IN ('off', 'on')", name=op.f("ck_ml_book_four_eyes")),
+        sqlite_strict=True,
+    )
+
+
+def _create_bucket() -> None:
+    op.create_table(
+        "ml_bucket",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("open_day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", name=op.f("pk_ml_bucket")),
+        sqlite_strict=True,
+    )
+
+
+def _create_command() -> None:
+    op.create_table(
+        "ml_command",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("approver", sa.Text(), nullable=False),
+        sa.Column("recorded_at", BIG, nullable=False),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_ml_command")),
+        sa.UniqueConstraint("tenant", "operation", "key", name=op.f("uq_ml_command_tenant_operation_key")),
+        sa.CheckConstraint("approver = '' OR approver <> actor", name=op.f("ck_ml_command_four_eyes")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_command_tenant_recorded_at"), "ml_command", ["tenant", "recorded_at"])
+
+
+def _create_coverage() -> None:
+    op.create_table(
+        "ml_coverage",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("shop", BIG, nullable=False),
+        sa.Column("first_day", sa.Integer(), nullable=False),
+        sa.Column("last_day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "shop", "first_day", name=op.f("pk_ml_coverage")),
+        sa.CheckConstraint("first_day <= last_day", name=op.f("ck_ml_coverage_span")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _create_decision() -> None:
+    op.create_table(
+        "ml_decision",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.Integer(), nullable=False),
+        sa.Column("decided_on", sa.Integer(), nullable=False),
+        sa.Column("revision", BIG, nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("policy_version", BIG, nullable=False),
+        sa.Column("policy_sha256", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("limit_minor", BIG, nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("offer", sa.Text(), nullable=True),
+        sa.Column("facility", sa.Text(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("body_sha256", sa.Text(), nullable=False),
+        sa.Column("decided_at", BIG, nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_decision")),
+        sa.UniqueConstraint(
+            "tenant", "bucket", "run", "merchant", name=op.f("uq_ml_decision_tenant_bucket_run_merchant")
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('approved', 'declined', 'manual_review')", name=op.f("ck_ml_decision_outcome")
+        ),
+        sa.CheckConstraint("limit_minor >= 0", name=op.f("ck_ml_decision_limit")),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_decision_tenant_bucket_merchant_decided_at"),
+        "ml_decision",
+        ["tenant", "bucket", "merchant", "decided_at"],
+    )
+    op.create_index(op.f("ix_ml_decision_tenant_run_merchant"), "ml_decision", ["tenant", "run", "merchant"])
+
+
+def _create_event() -> None:
+    op.create_table(
+        "ml_event",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("facility", sa.Text(), nullable=False),
+        sa.Column("seq", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("loan", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("value_date", sa.Integer(), nullable=False),
+        sa.Column("booked_on", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", BIG, nullable=False),
+        sa.Column("reverses", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("approver", sa.Text(), nullable=False),
+        sa.Column("prev_hash", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "facility", "seq", name=op.f("pk_ml_event")),
+        sa.UniqueConstraint("tenant", "bucket", "id", name=op.f("uq_ml_event_tenant_bucket_id")),
+        sa.CheckConstraint("seq > 0", name=op.f("ck_ml_event_seq")),
+        sa.CheckConstraint("value_date <= booked_on", name=op.f("ck_ml_event_not_in_future")),
+        sa.CheckConstraint("approver = '' OR approver <> actor", name=op.f("ck_ml_event_four_eyes")),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_event_tenant_bucket_booked_on"), "ml_event", ["tenant", "bucket", "booked_on"]
+    )
+    op.create_index(
+        op.f("ix_ml_event_tenant_bucket_loan_seq"), "ml_event", ["tenant", "bucket", "loan", "seq"]
+    )
+
+
+def _create_facility() -> None:
+    op.create_table(
+        "ml_facility",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("offer", sa.Text(), nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("product_version", BIG, nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Text(), nullable=False),
+        sa.Column("limit_minor", BIG, nullable=False),
+        sa.Column("seasonal_limit_minor", BIG, nullable=False),
+        sa.Column("seasonal_until", sa.Integer(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("signer", sa.Text(), nullable=False),
+        sa.Column("signed_on", sa.Integer(), nullable=False),
+        sa.Column("signed_at", BIG, nullable=False),
+        sa.Column("valid_until", sa.Integer(), nullable=False),
+        sa.Column("contract_sha256", sa.Text(), nullable=False),
+        sa.Column("outstanding_minor", BIG, nullable=False),
+        sa.Column("pending_minor", BIG, nullable=False),
+        sa.Column("last_seq", BIG, nullable=False),
+        sa.Column("head_hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_facility")),
+        sa.CheckConstraint(
+            "status IN ('active', 'frozen', 'closed', 'expired')", name=op.f("ck_ml_facility_status")
+        ),
+        sa.CheckConstraint(
+            "limit_minor >= 0 AND seasonal_limit_minor >= 0", name=op.f("ck_ml_facility_limits")
+        ),
+        sa.CheckConstraint(
+            "(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name=op.f("ck_ml_facility_seasonal")
+        ),
+        sa.CheckConstraint("outstanding_minor >= 0 AND pending_minor >= 0", name=op.f("ck_ml_facility_used")),
+        sa.CheckConstraint("last_seq >= 0", name=op.f("ck_ml_facility_seq")),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_facility_tenant_bucket_merchant"), "ml_facility", ["tenant", "bucket", "merchant"]
+    )
+    op.create_index(
+        op.f("ix_ml_facility_tenant_bucket_status_valid_until"),
+        "ml_facility",
+        ["tenant", "bucket", "status", "valid_until"],
+    )
+
+
+def _create_feed() -> None:
+    op.create_table(
+        "ml_feed",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.Integer(), nullable=False),
+        sa.Column("last_day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "platform", "first_day", name=op.f("pk_ml_feed")),
+        sa.CheckConstraint("first_day <= last_day", name=op.f("ck_ml_feed_span")),
+        sqlite_strict=True,
+    )
+
+
+def _create_identifier() -> None:
+    op.create_table(
+        "ml_identifier",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("last_four", sa.Text(), nullable=False),
+        sa.Column("added_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant", "bucket", "merchant", "kind", "digest", name=op.f("pk_ml_identifier")
+        ),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_identifier_tenant_kind_digest"), "ml_identifier", ["tenant", "kind", "digest"]
+    )
+
+
+def _create_import() -> None:
+    op.create_table(
+        "ml_import",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("covers", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("lines_done", BIG, nullable=False),
+        sa.Column("accepted", BIG, nullable=False),
+        sa.Column("updated", BIG, nullable=False),
+        sa.Column("duplicates", BIG, nullable=False),
+        sa.Column("rejected", BIG, nullable=False),
+        sa.Column("rejected_by_code", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.Integer(), nullable=True),
+        sa.Column("last_day", sa.Integer(), nullable=True),
+        sa.Column("started_by", sa.Text(), nullable=False),
+        sa.Column("started_at", BIG, nullable=False),
+        sa.Column("finished_at", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_ml_import")),
+        sa.UniqueConstraint("tenant", "key", name=op.f("uq_ml_import_tenant_key")),
+        sa.CheckConstraint("status IN ('running', 'done')", name=op.f("ck_ml_import_status")),
+        sa.CheckConstraint("covers IN ('shops', 'platform')", name=op.f("ck_ml_import_covers")),
+        sa.CheckConstraint(
+            "accepted >= 0 AND updated >= 0 AND duplicates >= 0 AND rejected >= 0",
+            name=op.f("ck_ml_import_counts"),
+        ),
+        sa.CheckConstraint(
+            "accepted + updated + duplicates = lines_done", name=op.f("ck_ml_import_lines_done")
+        ),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_import_tenant_sha256"), "ml_import", ["tenant", "sha256"])
+
+
+def _create_import_batch() -> None:
+    op.create_table(
+        "ml_import_batch",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("revision", BIG, nullable=False),
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "revision", name=op.f("pk_ml_import_batch")),
+        sqlite_strict=True,
+    )
+
+
+def _create_journal() -> None:
+    op.create_table(
+        "ml_journal",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("line", BIG, nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("loan", sa.Text(), nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("class", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("amount_minor", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "entry", "line", name=op.f("pk_ml_journal")),
+        sa.CheckConstraint("source IN ('command', 'night', 'morning')", name=op.f("ck_ml_journal_source")),
+        sa.CheckConstraint("amount_minor <> 0", name=op.f("ck_ml_journal_amount")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_journal_tenant_bucket_day"), "ml_journal", ["tenant", "bucket", "day"])
+
+
+def _create_loan() -> None:
+    op.create_table(
+        "ml_loan",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("facility", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("product_version", BIG, nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("terms", sa.Text(), nullable=False),
+        sa.Column("drawn_minor", BIG, nullable=False),
+        sa.Column("drawn_on", sa.Integer(), nullable=False),
+        sa.Column("start", sa.Integer(), nullable=True),
+        sa.Column("maturity", sa.Integer(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("principal_minor", BIG, nullable=False),
+        sa.Column("credit_minor", BIG, nullable=False),
+        sa.Column("class", sa.Text(), nullable=False),
+        sa.Column("memo", BIG, nullable=False),
+        sa.Column("oldest_due", sa.Integer(), nullable=True),
+        sa.Column("held_through", sa.Integer(), nullable=True),
+        sa.Column("held_reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_loan")),
+        sa.CheckConstraint(
+            "status IN ('pending', 'cancelled', 'active', 'overdue', 'closed', 'written_off')",
+            name=op.f("ck_ml_loan_status"),
+        ),
+        sa.CheckConstraint("drawn_minor > 0", name=op.f("ck_ml_loan_drawn")),
+        sa.CheckConstraint("principal_minor >= 0 AND credit_minor >= 0", name=op.f("ck_ml_loan_caches")),
+        sa.CheckConstraint("memo IN (0, 1)", name=op.f("ck_ml_loan_memo")),
+        sa.CheckConstraint("(held_through IS NULL) = (held_reason IS NULL)", name=op.f("ck_ml_loan_held")),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_loan_held"),
+        "ml_loan",
+        ["tenant", "bucket", "id"],
+        sqlite_where=sa.text("held_through IS NOT NULL"),
+        postgresql_where=sa.text("held_through IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_ml_loan_pending"),
+        "ml_loan",
+        ["tenant", "bucket", "id"],
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(op.f("ix_ml_loan_tenant_bucket_facility"), "ml_loan", ["tenant", "bucket", "facility"])
+    op.create_index(
+        op.f("ix_ml_loan_tenant_bucket_merchant_status"),
+        "ml_loan",
+        ["tenant", "bucket", "merchant", "status"],
+    )
+
+
+def _create_merchant() -> None:
+    op.create_table(
+        "ml_merchant",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_merchant")),
+        sqlite_strict=True,
+    )
+
+
+def _create_merchant_link() -> None:
+    op.create_table(
+        "ml_merchant_link",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("other", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("linked_at", BIG, nullable=False),
+        sa.Column("linked_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "merchant", "other", name=op.f("pk_ml_merchant_link")),
+        sa.CheckConstraint("merchant < other", name=op.f("ck_ml_merchant_link_ordered")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_merchant_link_tenant_other"), "ml_merchant_link", ["tenant", "other"])
+
+
+def _create_offer() -> None:
+    op.create_table(
+        "ml_offer",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("product_version", BIG, nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("limit_minor", BIG, nullable=False),
+        sa.Column("seasonal_limit_minor", BIG, nullable=False),
+        sa.Column("seasonal_until", sa.Integer(), nullable=True),
+        sa.Column("rate", sa.Text(), nullable=False),
+        sa.Column("offered_on", sa.Integer(), nullable=False),
+        sa.Column("expires_on", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("contract", sa.Text(), nullable=False),
+        sa.Column("contract_sha256", sa.Text(), nullable=False),
+        sa.Column("facility", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_offer")),
+        sa.CheckConstraint(
+            "status IN ('offered', 'signed', 'expired', 'superseded')", name=op.f("ck_ml_offer_status")
+        ),
+        sa.CheckConstraint("limit_minor >= 0 AND seasonal_limit_minor >= 0", name=op.f("ck_ml_offer_limits")),
+        sa.CheckConstraint(
+            "(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name=op.f("ck_ml_offer_seasonal")
+        ),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("uq_ml_offer_open"),
+        "ml_offer",
+        ["tenant", "bucket", "merchant"],
+        unique=True,
+        sqlite_where=sa.text("status = 'offered'"),
+        postgresql_where=sa.text("status = 'offered'"),
+    )
+
+
+def _create_outbox() -> None:
+    op.create_table(
+        "ml_outbox",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("facility", sa.Text(), nullable=False),
+        sa.Column("seq", BIG, nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("time", BIG, nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("published_at", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_outbox")),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_outbox_waiting"),
+        "ml_outbox",
+        ["tenant", "bucket", "facility", "seq"],
+        sqlite_where=sa.text("published_at IS NULL"),
+        postgresql_where=sa.text("published_at IS NULL"),
+    )
+
+
+def _create_platform() -> None:
+    op.create_table(
+        "ml_platform",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("revision", BIG, nullable=False),
+        sa.Column("first_settled_day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "platform", "revision", name=op.f("pk_ml_platform")),
+        sqlite_strict=True,
+    )
+
+
+def _create_policy() -> None:
+    op.create_table(
+        "ml_policy",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", BIG, nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("effective_on", sa.Integer(), nullable=False),
+        sa.Column("proposed_by", sa.Text(), nullable=False),
+        sa.Column("proposed_at", BIG, nullable=False),
+        sa.Column("approved_by", sa.Text(), nullable=True),
+        sa.Column("approved_at", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "name", "version", name=op.f("pk_ml_policy")),
+        sa.CheckConstraint("version > 0", name=op.f("ck_ml_policy_version")),
+        sa.CheckConstraint("status IN ('proposed', 'approved')", name=op.f("ck_ml_policy_status")),
+        sa.CheckConstraint(
+            "(status = 'approved') = (approved_at IS NOT NULL)", name=op.f("ck_ml_policy_approved")
+        ),
+        sqlite_strict=True,
+    )
+
+
+def _create_product() -> None:
+    op.create_table(
+        "ml_product",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", BIG, nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("proposed_by", sa.Text(), nullable=False),
+        sa.Column("proposed_at", BIG, nullable=False),
+        sa.Column("approved_by", sa.Text(), nullable=True),
+        sa.Column("approved_at", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "name", "version", name=op.f("pk_ml_product")),
+        sa.CheckConstraint("version > 0", name=op.f("ck_ml_product_version")),
+        sa.CheckConstraint("status IN ('proposed', 'approved')", name=op.f("ck_ml_product_status")),
+        sa.CheckConstraint(
+            "(status = 'approved') = (approved_at IS NOT NULL)", name=op.f("ck_ml_product_approved")
+        ),
+        sqlite_strict=True,
+    )
+
+
+def _create_review() -> None:
+    op.create_table(
+        "ml_review",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("opened_at", BIG, nullable=False),
+        sa.Column("answered_by", sa.Text(), nullable=True),
+        sa.Column("answered_at", BIG, nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("offer", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "decision", name=op.f("pk_ml_review")),
+        sa.CheckConstraint(
+            "status IN ('open', 'approved', 'declined', 'superseded')", name=op.f("ck_ml_review_status")
+        ),
+        sa.CheckConstraint("(status = 'open') = (answered_at IS NULL)", name=op.f("ck_ml_review_answered")),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_review_tenant_bucket_merchant_status"),
+        "ml_review",
+        ["tenant", "bucket", "merchant", "status"],
+    )
+    op.create_index(
+        op.f("ix_ml_review_tenant_status_opened_at"), "ml_review", ["tenant", "status", "opened_at"]
+    )
+
+
+def _create_sales_clock() -> None:
+    op.create_table(
+        "ml_sales_clock",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("revision", BIG, nullable=False),
+        sa.Column("shops", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("pk_ml_sales_clock")),
+        sa.CheckConstraint("revision >= 0 AND shops >= 0", name=op.f("ck_ml_sales_clock_counters")),
+        sqlite_strict=True,
+    )
+
+
+def _create_sales_line() -> None:
+    op.create_table(
+        "ml_sales_line",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("shop", BIG, nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("line_id", sa.Text(), nullable=False),
+        sa.Column("paid_day", BIG, nullable=False),
+        sa.Column("amount_minor", BIG, nullable=False),
+        sa.Column("refund_minor", BIG, nullable=False),
+        sa.Column("status", BIG, nullable=False),
+        sa.Column("refunded_day", BIG, nullable=True),
+        sa.Column("status_day", BIG, nullable=True),
+        sa.Column("settled_day", BIG, nullable=True),
+        sa.Column("buyer_id", sa.Text(), nullable=True),
+        sa.Column("product_id", sa.Text(), nullable=True),
+        sa.Column("revision", BIG, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant", "bucket", "shop", "order_id", "line_id", name=op.f("pk_ml_sales_line")
+        ),
+        sa.CheckConstraint("amount_minor BETWEEN 0 AND 10000000000000", name=op.f("ck_ml_sales_line_amount")),
+        sa.CheckConstraint("refund_minor BETWEEN 0 AND amount_minor", name=op.f("ck_ml_sales_line_refund")),
+        sa.CheckConstraint("status BETWEEN 0 AND 4", name=op.f("ck_ml_sales_line_status")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _create_sales_line_old() -> None:
+    op.create_table(
+        "ml_sales_line_old",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("shop", BIG, nullable=False),
+        sa.Column("order_id", sa.Text(), nullable=False),
+        sa.Column("line_id", sa.Text(), nullable=False),
+        sa.Column("revision", BIG, nullable=False),
+        sa.Column("replaced_by", BIG, nullable=False),
+        sa.Column("paid_day", BIG, nullable=False),
+        sa.Column("amount_minor", BIG, nullable=False),
+        sa.Column("refund_minor", BIG, nullable=False),
+        sa.Column("status", BIG, nullable=False),
+        sa.Column("refunded_day", BIG, nullable=True),
+        sa.Column("status_day", BIG, nullable=True),
+        sa.Column("settled_day", BIG, nullable=True),
+        sa.Column("buyer_id", sa.Text(), nullable=True),
+        sa.Column("product_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "tenant", "bucket", "shop", "order_id", "line_id", "revision", name=op.f("pk_ml_sales_line_old")
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+
+
+def _create_seal() -> None:
+    op.create_table(
+        "ml_seal",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("heads", BIG, nullable=False),
+        sa.Column("prev_hash", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "day", name=op.f("pk_ml_seal")),
+        sqlite_strict=True,
+    )
+
+
+def _create_setting() -> None:
+    op.create_table(
+        "ml_setting",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("effective_on", sa.Integer(), nullable=False),
+        sa.Column("seq", BIG, nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("set_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name", "effective_on", "seq", name=op.f("pk_ml_setting")),
+        sqlite_strict=True,
+    )
+
+
+def _create_shop() -> None:
+    op.create_table(
+        "ml_shop",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("number", BIG, nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("shop_id", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("rating", sa.Text(), nullable=True),
+        sa.Column("violations", BIG, nullable=True),
+        sa.Column("rated_on", sa.Integer(), nullable=True),
+        sa.Column("platform_is_buyer", BIG, nullable=False),
+        sa.Column("lines", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "number", name=op.f("pk_ml_shop")),
+        sa.UniqueConstraint("tenant", "platform", "shop_id", name=op.f("uq_ml_shop_tenant_platform_shop_id")),
+        sa.CheckConstraint("violations >= 0", name=op.f("ck_ml_shop_violations")),
+        sa.CheckConstraint("platform_is_buyer IN (0, 1)", name=op.f("ck_ml_shop_platform_is_buyer")),
+        sa.CheckConstraint("lines >= 0", name=op.f("ck_ml_shop_lines")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_shop_tenant_merchant"), "ml_shop", ["tenant", "merchant"])
+    op.create_index(op.f("ix_ml_shop_tenant_shop_id"), "ml_shop", ["tenant", "shop_id"])
+
+
+def _create_underwriting_run() -> None:
+    op.create_table(
+        "ml_underwriting_run",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("request_hash", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("policy_version", BIG, nullable=False),
+        sa.Column("as_of", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("started_by", sa.Text(), nullable=False),
+        sa.Column("started_at", BIG, nullable=False),
+        sa.Column("finished_at", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_ml_underwriting_run")),
+        sa.UniqueConstraint("tenant", "key", name=op.f("uq_ml_underwriting_run_tenant_key")),
+        sa.CheckConstraint("status IN ('running', 'done')", name=op.f("ck_ml_underwriting_run_status")),
+        sqlite_strict=True,
+    )
+
+
+def upgrade() -> None:
+    """Make every table, then forbid changes of history."""
+    _create_accrual()
+    _create_book()
+    _create_bucket()
+    _create_command()
+    _create_coverage()
+    _create_decision()
+    _create_event()
+    _create_facility()
+    _create_feed()
+    _create_identifier()
+    _create_import()
+    _create_import_batch()
+    _create_journal()
+    _create_loan()
+    _create_merchant()
+    _create_merchant_link()
+    _create_offer()
+    _create_outbox()
+    _create_platform()
+    _create_policy()
+    _create_product()
+    _create_review()
+    _create_sales_clock()
+    _create_sales_line()
+    _create_sales_line_old()
+    _create_seal()
+    _create_setting()
+    _create_shop()
+    _create_underwriting_run()
+    for table in ("ml_event", "ml_journal", "ml_seal"):
+        _forbid_changes(table)
+
+
+def _forbid_changes(table: str) -> None:
+    if op.get_context().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+        return
+    op.execute(
+        "CREATE OR REPLACE FUNCTION ml_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION ml_append_only()"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ml_append_only()"
+    )

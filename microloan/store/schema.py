@@ -1,0 +1,122 @@
+"""The schema: is it current, bring it up to date, or print the SQL that would. Alembic does the work when there is any.
+
+A host's own Alembic must be told to leave our tables alone: pass :func:`include_name` to its ``context.configure``, or
+its autogenerate would drop them. Source: STORAGE (embedding), RELIABILITY 13 to 15.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, inspect, text
+
+from ..errors import SchemaMismatch
+from . import tables_lending
+from .base import metadata as _metadata
+
+with suppress(ImportError):
+    import_module(".tables_sales", __package__)
+
+metadata: MetaData = _metadata
+VERSION_TABLE = "ml_alembic_version"
+
+#: Every schema there has been, oldest first; the last is the one this version works with.
+REVISIONS = ("0001",)
+
+_UPGRADE_LOCK = text("SELECT pg_advisory_xact_lock(7309453671285514612)")
+_REVISION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """The schema found (``none`` where there is no book), the one needed, and what to do about a difference."""
+
+    found: str
+    needed: str
+    remedy: str = ""
+
+    @property
+    def current(self) -> bool:
+        """Nothing is to be done."""
+        return self.found == self.needed
+
+
+def schema_status(connection: Connection) -> SchemaStatus:
+    """Which schema the database has, and what to do when it is not the one this version works with."""
+    found, needed = revision(connection), REVISIONS[-1]
+    if found == needed:
+        return SchemaStatus(found, needed)
+    if found == "none" or found in REVISIONS:
+        return SchemaStatus(found, needed, "run: microloan init")
+    return SchemaStatus(found, needed, "upgrade the package: the database was made by a newer version")
+
+
+def require_current(connection: Connection) -> None:
+    """Raise SchemaMismatch, with what to do, unless schema and code agree."""
+    status = schema_status(connection)
+    if not status.current:
+        raise SchemaMismatch(found=status.found, needed=status.needed, remedy=status.remedy)
+
+
+def revision(connection: Connection) -> str:
+    """The revision the database is at; ``none`` where our tables are not."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return "none"
+    found = connection.execute(_REVISION).scalar()
+    return "none" if found is None else str(found)
+
+
+def upgrade(connection: Connection) -> SchemaStatus:
+    """Bring the schema up to date inside the connection's transaction; a second one waits and finds nothing to do.
+
+    Raises SchemaMismatch for a schema newer than the code.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_UPGRADE_LOCK)
+    status = schema_status(connection)
+    if status.current:
+        return status
+    if status.found != "none" and status.found not in REVISIONS:
+        raise SchemaMismatch(found=status.found, needed=status.needed, remedy=status.remedy)
+    from alembic import command
+
+    command.upgrade(_alembic({"connection": connection}), "head")
+    return schema_status(connection)
+
+
+def offline_sql(dialect: str) -> str:
+    """The SQL that makes the schema in an empty database: for those who let nobody but themselves change one."""
+    from alembic import command
+
+    output = io.StringIO()
+    command.upgrade(_alembic({"dialect": dialect, "output": output}), "head", sql=True)
+    return output.getvalue()
+
+
+def include_name(name: str | None, kind: str, parent_names: object) -> bool:
+    """For a host's Alembic: True for what is not ours. ``context.configure(include_name=microloan.store.schema.include_name)``.
+
+    >>> include_name("ml_loan", "table", {}), include_name("customer", "table", {})
+    (False, True)
+    """
+    return not (kind == "table" and name is not None and name.startswith("ml_"))
+
+
+def _alembic(attributes: dict[str, Any]) -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes.update(attributes)
+    return config
+
+
+__all__ = [
+    "REVISIONS", "VERSION_TABLE", "SchemaStatus", "include_name", "metadata", "offline_sql", "require_current",
+    "revision", "schema_status", "tables_lending", "upgrade",
+]  # fmt: skip

@@ -1,0 +1,67 @@
+"""Statements of the lender's dated settings, and of the exposure its caps look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import bindparam, func, insert, select
+
+from .lending import Row
+from .tables_lending import FACILITIES
+from .tables_sales import SETTINGS
+from .unit import Unit
+
+_OF_TENANT = SETTINGS.c.tenant == bindparam("tenant")
+_NEWEST_FIRST = (SETTINGS.c.effective_on.desc(), SETTINGS.c.seq.desc())
+_ON = (
+    select(SETTINGS)
+    .where(_OF_TENANT, SETTINGS.c.name == bindparam("name"), SETTINGS.c.effective_on <= bindparam("day"))
+    .order_by(*_NEWEST_FIRST)
+    .limit(1)
+)
+_ALL = select(SETTINGS).where(_OF_TENANT).order_by(SETTINGS.c.name, SETTINGS.c.effective_on, SETTINGS.c.seq)
+_NEXT_SEQ = select(func.coalesce(func.max(SETTINGS.c.seq), 0) + 1).where(
+    _OF_TENANT, SETTINGS.c.name == bindparam("name"), SETTINGS.c.effective_on == bindparam("day")
+)
+_ADD = insert(SETTINGS)
+_EXPOSURES = (
+    select(
+        FACILITIES.c.merchant,
+        func.sum(FACILITIES.c.outstanding_minor + FACILITIES.c.pending_minor).label("used"),
+    )
+    .where(FACILITIES.c.tenant == bindparam("tenant"))
+    .where(FACILITIES.c.bucket.in_(bindparam("buckets", expanding=True)))
+    .where(FACILITIES.c.merchant.in_(bindparam("merchants", expanding=True)))
+    .group_by(FACILITIES.c.merchant)
+)
+
+
+def setting_on(unit: Unit, name: str, day: date) -> str | None:
+    """A setting's value on a day; None where it is not set."""
+    row = unit.execute(_ON, {"name": name, "day": day}).first()
+    return None if row is None else str(row.value)
+
+
+def settings(unit: Unit) -> list[Row]:
+    """Every setting there is, by name and day; of several for one day the last counts."""
+    latest = {(row.name, row.effective_on): row for row in unit.execute(_ALL)}
+    return list(latest.values())
+
+
+def put_setting(unit: Unit, name: str, day: date, value: str) -> None:
+    """Set a setting from a day on; what it was before stays on file."""
+    seq = unit.execute(_NEXT_SEQ, {"name": name, "day": day}).scalar()
+    row = {"tenant": unit.tenant, "name": name, "effective_on": day, "seq": seq, "value": value}
+    unit.connection.execute(_ADD, row | {"set_by": unit.actor, "set_at": unit.now})
+
+
+def exposures(unit: Unit, merchants: Sequence[str]) -> dict[str, int]:
+    """Outstanding principal and pending draws of each of these merchants that has a facility, in minor units."""
+    found: dict[str, int] = {}
+    for at in range(0, len(merchants), 500):
+        part = list(merchants[at : at + 500])
+        buckets = sorted({unit.bucket_of(merchant) for merchant in part})
+        rows = unit.execute(_EXPOSURES, {"buckets": buckets, "merchants": part})
+        found.update({row.merchant: int(row.used) for row in rows})
+    return found

@@ -1,0 +1,375 @@
+"""The tables of lending: the book and its buckets, products, offers, facilities, loans, events, accrual, journal.
+
+What belongs to a merchant carries the merchant's bucket in its key: the unit of closing, sealing and the business day.
+Events and journal are append-only (triggers); balances in ``ml_facility``, ``ml_loan`` and ``ml_accrual`` are caches of
+the replay, which ``verify`` rebuilds and compares.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import DDL, CheckConstraint, Connection, Index, Table, Text, UniqueConstraint, event, text
+from sqlmodel import Field
+
+from .base import Base, BigInt, Day, Instant, table_args, table_of
+
+FLAG = "{0} IN (0, 1)"
+
+
+def _among(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class BookRow(Base, table=True):
+    """One lender's book: what `init` fixed, and its settings."""
+
+    __tablename__ = "ml_book"
+    __table_args__ = table_args(
+        CheckConstraint("buckets BETWEEN 1 AND 4096", name="buckets"), _among("four_eyes", "off", "on")
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    zone: str = Field(sa_type=Text)
+    buckets: int = Field(sa_type=BigInt)
+    four_eyes: str = Field(sa_type=Text)
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class BucketRow(Base, table=True):
+    """A share of the merchants and the business day it is on."""
+
+    __tablename__ = "ml_bucket"
+    __table_args__ = table_args()
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    open_day: date = Field(sa_type=Day)
+
+
+class ProductRow(Base, table=True):
+    """A version of a product; its body never changes."""
+
+    __tablename__ = "ml_product"
+    __table_args__ = table_args(
+        CheckConstraint("version > 0", name="version"),
+        _among("status", "proposed", "approved"),
+        CheckConstraint("(status = 'approved') = (approved_at IS NOT NULL)", name="approved"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(primary_key=True, sa_type=Text)
+    version: int = Field(primary_key=True, sa_type=BigInt)
+    currency: str = Field(sa_type=Text)
+    body: str = Field(sa_type=Text)
+    sha256: str = Field(sa_type=Text)
+    status: str = Field(sa_type=Text)
+    proposed_by: str = Field(sa_type=Text)
+    proposed_at: datetime = Field(sa_type=Instant)
+    approved_by: str | None = Field(default=None, nullable=True, sa_type=Text)
+    approved_at: datetime | None = Field(default=None, nullable=True, sa_type=Instant)
+
+
+class OfferRow(Base, table=True):
+    """A credit line offered to a merchant, with the contract text that signing accepts."""
+
+    __tablename__ = "ml_offer"
+    __table_args__ = table_args(
+        _among("status", "offered", "signed", "expired", "superseded"),
+        CheckConstraint("limit_minor >= 0 AND seasonal_limit_minor >= 0", name="limits"),
+        CheckConstraint("(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name="seasonal"),
+        Index(
+            "uq_ml_offer_open", "tenant", "bucket", "merchant", unique=True,
+            sqlite_where=text("status = 'offered'"), postgresql_where=text("status = 'offered'"),
+        ),
+    )  # fmt: skip
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    id: str = Field(primary_key=True, sa_type=Text)
+    merchant: str = Field(sa_type=Text)
+    decision: str = Field(sa_type=Text)
+    product: str = Field(sa_type=Text)
+    product_version: int = Field(sa_type=BigInt)
+    currency: str = Field(sa_type=Text)
+    limit_minor: int = Field(sa_type=BigInt)
+    seasonal_limit_minor: int = Field(sa_type=BigInt)
+    seasonal_until: date | None = Field(default=None, nullable=True, sa_type=Day)
+    rate: str = Field(sa_type=Text)
+    offered_on: date = Field(sa_type=Day)
+    expires_on: date = Field(sa_type=Day)
+    status: str = Field(sa_type=Text)
+    contract: str = Field(sa_type=Text)
+    contract_sha256: str = Field(sa_type=Text)
+    facility: str | None = Field(default=None, nullable=True, sa_type=Text)
+
+
+class FacilityRow(Base, table=True):
+    """A merchant's credit line: limits, and as caches what is used of it and the head of its chain of events."""
+
+    __tablename__ = "ml_facility"
+    __table_args__ = table_args(
+        _among("status", "active", "frozen", "closed", "expired"),
+        CheckConstraint("limit_minor >= 0 AND seasonal_limit_minor >= 0", name="limits"),
+        CheckConstraint("(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name="seasonal"),
+        CheckConstraint("outstanding_minor >= 0 AND pending_minor >= 0", name="used"),
+        CheckConstraint("last_seq >= 0", name="seq"),
+        Index(None, "tenant", "bucket", "merchant"),
+        Index(None, "tenant", "bucket", "status", "valid_until"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    id: str = Field(primary_key=True, sa_type=Text)
+    merchant: str = Field(sa_type=Text)
+    offer: str = Field(sa_type=Text)
+    product: str = Field(sa_type=Text)
+    product_version: int = Field(sa_type=BigInt)
+    currency: str = Field(sa_type=Text)
+    rate: str = Field(sa_type=Text)
+    limit_minor: int = Field(sa_type=BigInt)
+    seasonal_limit_minor: int = Field(sa_type=BigInt)
+    seasonal_until: date | None = Field(default=None, nullable=True, sa_type=Day)
+    status: str = Field(sa_type=Text)
+    signer: str = Field(sa_type=Text)  # a person's name: outside the hashed events, so that it can be erased
+    signed_on: date = Field(sa_type=Day)
+    signed_at: datetime = Field(sa_type=Instant)
+    valid_until: date = Field(sa_type=Day)
+    contract_sha256: str = Field(sa_type=Text)
+    outstanding_minor: int = Field(sa_type=BigInt)
+    pending_minor: int = Field(sa_type=BigInt)
+    last_seq: int = Field(sa_type=BigInt)
+    head_hash: str = Field(sa_type=Text)
+
+
+class LoanRow(Base, table=True):
+    """A draw and its life: terms, and as caches the figures that change only when something happens to the loan."""
+
+    __tablename__ = "ml_loan"
+    __table_args__ = table_args(
+        _among("status", "pending", "cancelled", "active", "overdue", "closed", "written_off"),
+        CheckConstraint("drawn_minor > 0", name="drawn"),
+        CheckConstraint("principal_minor >= 0 AND credit_minor >= 0", name="caches"),
+        CheckConstraint(FLAG.format("memo"), name="memo"),
+        CheckConstraint("(held_through IS NULL) = (held_reason IS NULL)", name="held"),
+        Index(None, "tenant", "bucket", "facility"),
+        Index(None, "tenant", "bucket", "merchant", "status"),
+        Index(
+            "ix_ml_loan_pending", "tenant", "bucket", "id",
+            sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "ix_ml_loan_held", "tenant", "bucket", "id",
+            sqlite_where=text("held_through IS NOT NULL"), postgresql_where=text("held_through IS NOT NULL"),
+        ),
+    )  # fmt: skip
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    id: str = Field(primary_key=True, sa_type=Text)
+    facility: str = Field(sa_type=Text)
+    merchant: str = Field(sa_type=Text)
+    product: str = Field(sa_type=Text)
+    product_version: int = Field(sa_type=BigInt)
+    currency: str = Field(sa_type=Text)
+    terms: str = Field(sa_type=Text)
+    drawn_minor: int = Field(sa_type=BigInt)
+    drawn_on: date = Field(sa_type=Day)
+    start: date | None = Field(default=None, nullable=True, sa_type=Day)
+    maturity: date | None = Field(default=None, nullable=True, sa_type=Day)
+    status: str = Field(sa_type=Text)
+    principal_minor: int = Field(sa_type=BigInt)
+    credit_minor: int = Field(sa_type=BigInt)
+    class_: str = Field(sa_type=Text, sa_column_kwargs={"name": "class"})
+    memo: int = Field(sa_type=BigInt)
+    oldest_due: date | None = Field(default=None, nullable=True, sa_type=Day)
+    held_through: date | None = Field(default=None, nullable=True, sa_type=Day)
+    held_reason: str | None = Field(default=None, nullable=True, sa_type=Text)
+
+
+class EventRow(Base, table=True):
+    """One fact in the life of a facility or one of its loans; hashed, chained per facility, never changed."""
+
+    __tablename__ = "ml_event"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant", "bucket", "id"),
+        CheckConstraint("seq > 0", name="seq"),
+        CheckConstraint("value_date <= booked_on", name="not_in_future"),
+        CheckConstraint("approver = '' OR approver <> actor", name="four_eyes"),
+        Index(None, "tenant", "bucket", "loan", "seq"),
+        Index(None, "tenant", "bucket", "booked_on"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    facility: str = Field(primary_key=True, sa_type=Text)
+    seq: int = Field(primary_key=True, sa_type=BigInt)
+    id: str = Field(sa_type=Text)
+    command: str = Field(sa_type=Text)
+    loan: str = Field(sa_type=Text)  # empty for an event of the facility itself
+    kind: str = Field(sa_type=Text)
+    value_date: date = Field(sa_type=Day)
+    booked_on: date = Field(sa_type=Day)
+    recorded_at: datetime = Field(sa_type=Instant)
+    reverses: str = Field(sa_type=Text)  # empty unless a reversal
+    payload: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    approver: str = Field(sa_type=Text)
+    prev_hash: str = Field(sa_type=Text)
+    hash: str = Field(sa_type=Text)
+
+
+class AccrualLine(Base, table=True):
+    """The running total of one component of one loan as a formula of the day number (ARCHITECTURE, the accrual row).
+
+    Led by product and class, so that the close reads it in the order in which it posts. One row per loan that is not closed.
+    """
+
+    __tablename__ = "ml_accrual"
+    __table_args__ = table_args(
+        _among("component", "interest", "penalty"),
+        CheckConstraint(FLAG.format("memo"), name="memo"),
+        CheckConstraint(FLAG.format("day_count"), name="day_count"),
+        CheckConstraint(
+            "den > 0 AND rem >= 0 AND rem < den AND m >= 0 AND m < den AND q >= 0", name="formula"
+        ),
+        Index(None, "tenant", "bucket", "next_action"),
+        rowid=False,
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    product: str = Field(primary_key=True, sa_type=Text)
+    class_: str = Field(primary_key=True, sa_type=Text, sa_column_kwargs={"name": "class"})
+    memo: int = Field(primary_key=True, sa_type=BigInt)
+    component: str = Field(primary_key=True, sa_type=Text)
+    loan: str = Field(primary_key=True, sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    day_count: int = Field(sa_type=BigInt)  # 0 actual, 1 30E/360
+    anchor_n: int = Field(sa_type=BigInt)
+    whole: int = Field(sa_type=BigInt)
+    q: int = Field(sa_type=BigInt)
+    rem: int = Field(sa_type=BigInt)
+    m: int = Field(sa_type=BigInt)
+    den: int = Field(sa_type=BigInt)
+    next_action: date = Field(sa_type=Day)
+
+
+class JournalRow(Base, table=True):
+    """One line of a balanced entry; debit above zero. Commands post per loan, the close per product and class."""
+
+    __tablename__ = "ml_journal"
+    __table_args__ = table_args(
+        _among("source", "command", "night", "morning"),
+        CheckConstraint("amount_minor <> 0", name="amount"),
+        Index(None, "tenant", "bucket", "day"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    entry: str = Field(primary_key=True, sa_type=Text)
+    line: int = Field(primary_key=True, sa_type=BigInt)
+    day: date = Field(sa_type=Day)
+    source: str = Field(sa_type=Text)
+    loan: str = Field(sa_type=Text)  # empty where the close posts a group
+    product: str = Field(sa_type=Text)
+    class_: str = Field(sa_type=Text, sa_column_kwargs={"name": "class"})  # empty on accounts without class
+    account: str = Field(sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    amount_minor: int = Field(sa_type=BigInt)
+
+
+class SealRow(Base, table=True):
+    """What the close of a day seals: the heads of the chains that grew on that day, chained to the seal before."""
+
+    __tablename__ = "ml_seal"
+    __table_args__ = table_args()
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    day: date = Field(primary_key=True, sa_type=Day)
+    heads: int = Field(sa_type=BigInt)
+    prev_hash: str = Field(sa_type=Text)
+    hash: str = Field(sa_type=Text)
+
+
+class OutboxRow(Base, table=True):
+    """An event for other systems (CloudEvents 1.0), written with the fact itself; ordered per facility by ``seq``."""
+
+    __tablename__ = "ml_outbox"
+    __table_args__ = table_args(
+        Index(
+            "ix_ml_outbox_waiting", "tenant", "bucket", "facility", "seq",
+            sqlite_where=text("published_at IS NULL"), postgresql_where=text("published_at IS NULL"),
+        ),
+    )  # fmt: skip
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    id: str = Field(primary_key=True, sa_type=Text)
+    facility: str = Field(sa_type=Text)
+    seq: int = Field(sa_type=BigInt)
+    type: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    time: datetime = Field(sa_type=Instant)
+    data: str = Field(sa_type=Text)
+    published_at: datetime | None = Field(default=None, nullable=True, sa_type=Instant)
+
+
+class CommandRow(Base, table=True):
+    """Who did what, when; and for a command with a key, what it answered, so that the same key never acts twice.
+
+    No bucket in the key: with it one key could act twice.
+    """
+
+    __tablename__ = "ml_command"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant", "operation", "key"),
+        CheckConstraint("approver = '' OR approver <> actor", name="four_eyes"),
+        Index(None, "tenant", "recorded_at"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    id: str = Field(primary_key=True, sa_type=Text)
+    operation: str = Field(sa_type=Text)
+    key: str | None = Field(default=None, nullable=True, sa_type=Text)
+    request_hash: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    approver: str = Field(sa_type=Text)
+    recorded_at: datetime = Field(sa_type=Instant)
+    result: str | None = Field(default=None, nullable=True, sa_type=Text)
+
+
+BOOKS = table_of(BookRow)
+BUCKETS = table_of(BucketRow)
+PRODUCTS = table_of(ProductRow)
+OFFERS = table_of(OfferRow)
+FACILITIES = table_of(FacilityRow)
+LOANS = table_of(LoanRow)
+EVENTS = table_of(EventRow)
+ACCRUALS = table_of(AccrualLine)
+JOURNAL = table_of(JournalRow)
+SEALS = table_of(SealRow)
+OUTBOX = table_of(OutboxRow)
+COMMANDS = table_of(CommandRow)
+
+APPEND_ONLY = (EVENTS, JOURNAL, SEALS)
+
+
+def guards(table: str, dialect: str) -> tuple[str, ...]:
+    """The statements that make a table append-only on a database."""
+    if dialect == "sqlite":
+        return tuple(
+            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            for verb in ("UPDATE", "DELETE")
+        )
+    return (
+        "CREATE OR REPLACE FUNCTION ml_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME; END $$",
+        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION ml_append_only()",
+        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ml_append_only()",
+    )
+
+
+def _guard(table: Table, connection: Connection, **_: Any) -> None:
+    for statement in guards(table.name, connection.dialect.name):
+        connection.execute(DDL(statement))  # type: ignore[no-untyped-call]
+
+
+for _table in APPEND_ONLY:
+    event.listen(_table, "after_create", _guard)

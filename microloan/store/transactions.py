@@ -1,0 +1,195 @@
+"""One transaction per use case: on an engine of our own, or inside a host's.
+
+On our own engine a command begins IMMEDIATE (SQLite), commits, and is run again as a whole when the database asks for it.
+Inside a host's session nothing is committed, rolled back or tried again: a savepoint keeps a refused command from
+leaving anything behind. Source: STORAGE (embedding), RELIABILITY 16, 25 to 27.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from ..errors import IntegrityBroken, MicroloanError, Retryable, SchemaMismatch, StorageFailed
+from .base import create_private_file, database_file, prepare_file, writing
+
+T = TypeVar("T")
+Act = Callable[[Connection], T]
+
+#: How long a command of our own queues for a busy database before it gives up.
+PATIENCE_SECONDS = 30.0
+
+_SQLITE_BUSY = {5, 6}  # BUSY and LOCKED, of any extended kind
+_TRY_AGAIN = {"40001", "40P01", "55P03"}
+_NO_TABLE = "42P01"
+
+# A write that changes nothing: takes SQLite's write lock before the first read of a host's deferred transaction,
+# which could not be upgraded afterwards. https://sqlite.org/isolation.html
+_TAKE_WRITE_LOCK = text("UPDATE ml_book SET tenant = tenant WHERE tenant IS NULL")
+
+
+class Transactions(Protocol):
+    """Where a use case's transaction comes from."""
+
+    hosted: bool
+
+    def write(self, act: Act[T]) -> T:
+        """Run *act* in a writing transaction: all of it happens or nothing."""
+        ...
+
+    def read(self, act: Act[T]) -> T:
+        """Run *act* in a transaction that takes no write lock."""
+        ...
+
+    def define(self, act: Act[T]) -> T:
+        """Run *act* where it may change the schema."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to stream from."""
+        ...
+
+
+class OwnEngine:
+    """Transactions of an engine the book owns."""
+
+    hosted = False
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+
+    def write(self, act: Act[T]) -> T:
+        """Run *act*, commit; queue and run it again while the database says busy. Raises Retryable after 30 seconds."""
+        return self._patiently(lambda: self._once(act, writes=True))
+
+    def read(self, act: Act[T]) -> T:
+        """Run *act* on one snapshot of the database."""
+        return self._patiently(lambda: self._once(act, writes=False))
+
+    def define(self, act: Act[T]) -> T:
+        """Run *act*, which changes the schema, as one transaction."""
+        return self.write(act)
+
+    def prepare(self) -> None:
+        """Make a SQLite file ready, once in its life. Raises StorageFailed for a file that is something else."""
+        path = database_file(self.engine.url)
+        if path is not None:
+            create_private_file(path)
+        if self.dialect == "sqlite":
+            self._patiently(self._prepare_once)
+
+    def _prepare_once(self) -> None:
+        try:
+            prepare_file(self.engine)
+        except DBAPIError as fault:
+            raise understood(fault, self.engine.url.database or "") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One snapshot to stream from."""
+        refuse_missing_file(self.engine)
+        try:
+            with self.engine.connect() as connection:
+                marked = self._one_snapshot(connection)
+                with marked.begin():
+                    yield marked
+        except DBAPIError as fault:
+            raise understood(fault, self.engine.url.database or "") from None
+
+    def _once(self, act: Act[T], writes: bool) -> T:
+        refuse_missing_file(self.engine)
+        try:
+            with self.engine.connect() as connection:
+                marked = writing(connection) if writes else self._one_snapshot(connection)
+                with marked.begin():
+                    return act(marked)
+        except DBAPIError as fault:
+            raise understood(fault, self.engine.url.database or "") from None
+
+    def _one_snapshot(self, connection: Connection) -> Connection:
+        if self.dialect == "sqlite":
+            return connection
+        return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def _patiently(self, once: Callable[[], T]) -> T:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return once()
+            except Retryable:
+                if time.monotonic() > deadline:
+                    raise
+            # A short and uneven pause: SQLite's own back-off grows to 100 ms and lets some writers wait for seconds.
+            time.sleep(random.uniform(0.0002, 0.003))  # noqa: S311 - a pause, not a secret
+
+
+class HostSession:
+    """Transactions of a host: its session decides about commit and rollback, a savepoint about one command."""
+
+    hosted = True
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def write(self, act: Act[T]) -> T:
+        """Run *act* inside the host's transaction, under a savepoint. Raises Retryable for the host to try all again."""
+        connection = self.session.connection()
+        try:
+            if connection.dialect.name == "sqlite":
+                connection.execute(_TAKE_WRITE_LOCK)
+            with connection.begin_nested():
+                return act(connection)
+        except DBAPIError as fault:
+            raise understood(fault, "the host's database") from None
+
+    def read(self, act: Act[T]) -> T:
+        """Run *act* inside the host's transaction."""
+        try:
+            return act(self.session.connection())
+        except DBAPIError as fault:
+            raise understood(fault, "the host's database") from None
+
+    def define(self, act: Act[T]) -> T:
+        """Run *act*, which changes the schema, inside the host's transaction."""
+        return self.read(act)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """The host's connection."""
+        yield self.session.connection()
+
+
+def refuse_missing_file(engine: Engine) -> None:
+    """SQLite would make an empty file of a mistyped name."""
+    path = database_file(engine.url)
+    if path is not None and not path.exists():
+        raise StorageFailed(database=str(path), reason="no such file; make a book with: microloan init")
+
+
+def understood(fault: DBAPIError, database: str) -> MicroloanError:
+    """A database error as one of ours; values of the statement are never in it."""
+    cause = fault.orig
+    if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BUSY:
+        return Retryable(reason="the database is busy")
+    state = getattr(cause, "sqlstate", None)
+    if state in _TRY_AGAIN:
+        return Retryable(reason="another command was in the way")
+    if state == _NO_TABLE or "no such table" in str(cause):
+        return SchemaMismatch(found="none", needed="a book", remedy="run: microloan init")
+    reason = _first_line(cause)
+    if type(fault).__name__ == "IntegrityError":
+        return IntegrityBroken(subject=database, reason=f"the database refused it: {reason}")
+    return StorageFailed(database=database, reason=reason)
+
+
+def _first_line(cause: object) -> str:
+    lines = str(cause).strip().splitlines()
+    return lines[0][:200] if lines else type(cause).__name__

@@ -1,0 +1,142 @@
+"""A book inside a host's transaction: one commit for both, one rollback for both. Source: RELIABILITY 25 to 27."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
+
+from microloan.book.loanbook import LoanBook
+from microloan.errors import DrawRefused, Retryable
+
+from .counter import Counter
+
+
+@pytest.fixture
+def host(counter: Counter) -> Iterator[Engine]:
+    """A host's own engine, with its library's defaults, on the database of the book."""
+    engine = create_engine(
+        counter.url, **({"connect_args": {"timeout": 0.1}} if "sqlite" in counter.url else {})
+    )
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE host_note (note TEXT)"))
+    yield engine
+    engine.dispose()
+
+
+def rows(engine: Engine, table: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() or 0)
+
+
+def inside(counter: Counter, session: Session) -> LoanBook:
+    return LoanBook(session, clock=counter.clock, actor="host")
+
+
+def test_one_commit_keeps_the_host_s_rows_and_ours(counter: Counter, host: Engine) -> None:
+    line = counter.line()
+    with Session(host) as session:
+        session.execute(text("INSERT INTO host_note VALUES ('before')"))
+        inside(counter, session).draw(line.id, "1000", confirm=True, idempotency_key="k-1")
+        session.commit()
+    assert rows(host, "host_note") == 1
+    assert len(counter.book.loans()) == 1
+    counter.must_be_sound()
+
+
+@pytest.mark.parametrize("host_writes_first", [True, False])
+def test_a_host_s_rollback_leaves_nothing(counter: Counter, host: Engine, host_writes_first: bool) -> None:
+    line = counter.line()
+    before = {
+        table: rows(host, table)
+        for table in ("ml_event", "ml_outbox", "ml_command", "ml_journal", "ml_accrual")
+    }
+    with Session(host) as session:
+        if host_writes_first:
+            session.execute(text("INSERT INTO host_note VALUES ('before')"))
+        loan = inside(counter, session).draw(line.id, "1000", confirm=True, idempotency_key="k-1")
+        inside(counter, session).repay(loan.id, "500")
+        assert inside(counter, session).loan(loan.id).principal == 500
+        session.rollback()
+    assert before == {table: rows(host, table) for table in before}
+    assert rows(host, "host_note") == 0
+    assert not counter.book.draw(line.id, "1000", idempotency_key="k-1").replayed
+    counter.must_be_sound()
+
+
+def test_a_refused_command_leaves_the_host_s_transaction_usable(counter: Counter, host: Engine) -> None:
+    line = counter.line("1000.00")
+    with Session(host) as session:
+        session.execute(text("INSERT INTO host_note VALUES ('before')"))
+        book = inside(counter, session)
+        with pytest.raises(DrawRefused):
+            book.draw(line.id, "2000", idempotency_key="k-1")
+        book.draw(line.id, "500", idempotency_key="k-1")
+        session.commit()
+    assert rows(host, "host_note") == 1
+    assert counter.book.facility(line.id).pending == 500
+    counter.must_be_sound()
+
+
+def test_a_savepoint_of_the_host_takes_our_work_with_it(counter: Counter, host: Engine) -> None:
+    line = counter.line()
+    with Session(host) as session:
+        session.execute(text("INSERT INTO host_note VALUES ('kept')"))
+        inner = session.begin_nested()
+        inside(counter, session).draw(line.id, "1000")
+        inner.rollback()
+        session.commit()
+    assert (rows(host, "host_note"), len(counter.book.loans())) == (1, 0)
+    counter.must_be_sound()
+
+
+def test_a_whole_day_is_closed_inside_one_host_transaction(counter: Counter, host: Engine) -> None:
+    from datetime import date
+
+    counter.loan(counter.line())
+    counter.clock.set_day(date(2017, 5, 3))
+    with Session(host) as session:
+        assert len(inside(counter, session).close_day().closed) == 2
+        session.rollback()
+    assert counter.book.settings().open_day == date(2017, 5, 1)
+    with Session(host) as session:
+        inside(counter, session).close_day()
+        session.commit()
+    assert counter.book.settings().open_day == date(2017, 5, 3)
+    counter.must_be_sound()
+
+
+def test_a_host_that_read_before_others_wrote_is_told_to_try_again(counter: Counter, host: Engine) -> None:
+    if host.dialect.name != "sqlite":
+        return  # there the row lock makes it wait instead
+    line = counter.line()
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+    with host.connect().execution_options(**options) as raw:
+        raw.exec_driver_sql("BEGIN")
+        raw.exec_driver_sql("SELECT count(*) FROM ml_loan").all()
+        counter.book.draw(line.id, "1000")
+        with Session(raw) as session, pytest.raises(Retryable):
+            inside(counter, session).draw(line.id, "1000")
+        raw.exec_driver_sql("ROLLBACK")
+    counter.must_be_sound()
+
+
+def test_a_repeatable_read_host_never_posts_on_a_closed_day(counter: Counter, host: Engine) -> None:
+    if host.dialect.name != "postgresql":
+        return
+    from datetime import date
+
+    line = counter.line()
+    with (
+        host.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        Session(connection) as session,
+    ):
+        session.execute(text("SELECT count(*) FROM ml_loan")).all()
+        counter.close_until(date(2017, 5, 3))
+        with pytest.raises(Retryable):
+            inside(counter, session).draw(line.id, "1000")
+        session.rollback()
+    counter.must_be_sound()

@@ -1,0 +1,69 @@
+"""SQLite finds every row by its key: without statistics it likes a short prefix, and a close then takes minutes.
+
+Source: STORAGE (traps met in a spike).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from datetime import date
+from typing import Any
+
+from sqlalchemy import event
+
+from .counter import Counter
+
+#: Plans that may read a whole bucket, because they are asked for all of it.
+WHOLE_BUCKET = (
+    "GROUP BY ml_accrual.product",
+    "FROM ml_book",
+    "ml_bucket",
+    "ml_seal",
+    "ml_setting",
+    "ml_offer.expires_on <",
+)
+
+
+def plans_of(counter: Counter, act: Any) -> list[tuple[str, str]]:
+    """Every statement that *act* sends, and how SQLite finds its rows."""
+    found: list[tuple[str, str]] = []
+    raw = sqlite3.connect(counter.url.removeprefix("sqlite:///"))
+
+    def explain(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
+        if re.match("SELECT|UPDATE|DELETE", statement):
+            given = parameters[0] if many else parameters
+            for row in raw.execute("EXPLAIN QUERY PLAN " + statement, given):
+                found.append((statement, row[3]))
+
+    assert counter.book._own is not None
+    event.listen(counter.book._own.engine, "before_cursor_execute", explain)
+    act()
+    event.remove(counter.book._own.engine, "before_cursor_execute", explain)
+    raw.close()
+    return found
+
+
+def test_draws_repayments_and_closes_find_their_rows_by_key(sqlite_url: str) -> None:
+    counter = Counter(sqlite_url).init()
+    line = counter.line()
+
+    def act() -> None:
+        loan = counter.loan(line, "1000", days=3)
+        counter.close_until(date(2017, 5, 3))
+        paid = counter.book.repay(loan.id, "100")
+        counter.book.reverse(paid.allocations[0].event_id)
+        counter.book.repay(line.id, "100")
+        counter.close_until(date(2017, 5, 8))
+
+    slow = [(statement, plan) for statement, plan in plans_of(counter, act) if not by_key(statement, plan)]
+    assert slow == []
+
+
+def by_key(statement: str, plan: str) -> bool:
+    """Is the row found by tenant, bucket and at least one more column of a key?"""
+    if not plan.startswith(("SCAN", "SEARCH")) or any(part in statement for part in WHOLE_BUCKET):
+        return True
+    if "SCAN" in plan:
+        return False
+    return plan.count("=?") + plan.count("<?") + plan.count(">?") >= 3

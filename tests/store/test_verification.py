@@ -1,0 +1,63 @@
+"""Verify finds what was changed behind the book's back. Source: SEMANTICS 6 (invariants), RELIABILITY 47."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from .counter import Counter
+
+TAMPERING = {
+    "an amount in an event": (
+        "UPDATE ml_event SET payload = replace(payload, '10000000', '20000000') WHERE kind = 'repay'",
+        "event_hash",
+    ),
+    "who did it": ("UPDATE ml_event SET actor = 'nobody' WHERE kind = 'repay'", "event_hash"),
+    "a lost event": ("DELETE FROM ml_event WHERE kind = 'repay'", "event_gap"),
+    "a lost last event": ("DELETE FROM ml_event WHERE kind = 'limit_set'", "chain_head"),
+    "a journal line": (
+        "UPDATE ml_journal SET amount_minor = amount_minor + 1 WHERE account = 'cash' AND line = 1",
+        "entry_unbalanced",
+    ),
+    "a balanced fraud": (
+        "UPDATE ml_journal SET amount_minor = amount_minor * 2 WHERE source = 'night'",
+        "ledger_balance",
+    ),
+    "a cached principal": ("UPDATE ml_loan SET principal_minor = principal_minor - 1", "loan_principal_minor"),
+    "a cached exposure": ("UPDATE ml_facility SET outstanding_minor = 0", "facility_outstanding"),
+    "a raised limit": ("UPDATE ml_facility SET limit_minor = limit_minor * 2", "facility_limit_minor"),
+    "an accrual formula": ("UPDATE ml_accrual SET q = q + 1", "accrual_total"),
+    "a lost accrual row": ("DELETE FROM ml_accrual", "accrual_rows"),
+    "a forged seal": ("UPDATE ml_seal SET heads = heads + 1", "seal_hash"),
+    "a lost notice": ("DELETE FROM ml_outbox WHERE type LIKE '%repay%'", "event_without_notice"),
+    "a forgotten answer": ("UPDATE ml_command SET result = NULL", "key_without_answer"),
+    "a hidden command": ("DELETE FROM ml_command WHERE operation = 'repay'", "event_without_command"),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERING)
+def test_verify_finds(counter: Counter, case: str) -> None:
+    loan = counter.loan(counter.line())
+    counter.close_until(date(2017, 5, 31))
+    counter.book.repay(loan.id, "100000", idempotency_key="k-1")
+    counter.close_until(date(2017, 6, 3))
+    counter.book.set_limit(loan.facility_id, "400000")
+    counter.must_be_sound()
+    statement, code = TAMPERING[case]
+    _behind_its_back(counter.url, statement)
+    assert code in {finding.code for finding in counter.book.verify().findings}
+
+
+def _behind_its_back(url: str, statement: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for table in ("ml_event", "ml_journal", "ml_seal"):
+            if connection.dialect.name == "sqlite":
+                for verb in ("update", "delete"):
+                    connection.execute(text(f"DROP TRIGGER {table}_no_{verb}"))
+            else:
+                connection.execute(text(f"DROP TRIGGER {table}_no_change ON {table}"))
+        connection.execute(text(statement))
+    engine.dispose()
