@@ -1,0 +1,291 @@
+"""Cells of a sales file: text → integers of minor units, days, words, identifiers — column by column.
+
+A column's reader is a dict that computes what it has not met yet: a platform repeats its amounts, days and status words, so
+that most cells cost one lookup. A cell that cannot be used becomes a :class:`Fault`; faults are never remembered, so their
+readers count them and a column without any need not be searched.
+
+Source: RELIABILITY 39, 40: plain ASCII digits are checked as text, before any arithmetic.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..days import FIRST_DAY, LAST_DAY
+from .rejections import Fault, shown
+
+#: Largest amount of one order line, in minor units: sums over hundreds of thousands of lines stay inside 64 bits.
+MAX_LINE_MINOR = 10**13
+MAX_ID_LENGTH = 128
+STATUSES = ("paid", "shipped", "completed", "refunded", "cancelled")
+PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}", re.ASCII)
+
+_REMEMBERED = 100_000
+_MAJOR = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{1,18}))?", re.ASCII)
+_MINOR = re.compile(r"(-?)([0-9]{1,18})", re.ASCII)
+_TAIL = re.compile(
+    r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?)(Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?",
+    re.ASCII,
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_FRACTION = re.compile(r"[.,][0-9]+")
+
+
+class Reader(dict[str, Any]):
+    """Cells seen so far and what they mean; ``faults`` counts the unusable ones met since it was last set to zero."""
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._read = read
+        self.faults = 0
+
+    def __missing__(self, text: str) -> Any:
+        meaning = self._read(text)
+        if isinstance(meaning, Fault):
+            self.faults += 1
+            return meaning
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[text] = meaning
+        return meaning
+
+    def column(self, cells: Iterable[str]) -> list[Any]:
+        """What each cell means, or its fault."""
+        return list(map(self.__getitem__, cells))
+
+
+def amount_reader(column: str, digits: int, *, empty: int | None = None) -> Reader:
+    """Reads amounts in major units with at most *digits* decimals; *empty* is what an empty cell stands for.
+
+    >>> amount_reader("amount", 2)["123.45"]
+    12345
+    >>> amount_reader("amount", 2)["1,234.50"].code
+    'bad_amount'
+    """
+
+    def read(text: str) -> int | Fault | None:
+        text = text.strip(" \t")
+        if not text and empty is not None:
+            return empty
+        match = _MAJOR.fullmatch(text)
+        if not match:
+            return _bad_amount(column, text)
+        sign, whole, decimals = match[1], match[2], match[3] or ""
+        if len(decimals) > digits:
+            return Fault(
+                "too_many_decimals", f"{column} {shown(text)} has more than {digits} digits after the point"
+            )
+        return _counted(column, text, sign, int(whole) * 10**digits + int(decimals.ljust(digits, "0") or 0))
+
+    return Reader(read)
+
+
+def minor_reader(column: str, *, empty: int | None = None) -> Reader:
+    """Reads amounts that are integers of minor units already.
+
+    >>> minor_reader("amount_minor")["12345"]
+    12345
+    """
+
+    def read(text: str) -> int | Fault | None:
+        text = text.strip(" \t")
+        if not text and empty is not None:
+            return empty
+        match = _MINOR.fullmatch(text)
+        return (
+            _counted(column, text, match[1], int(match[2])) if match else _bad_amount(column, text, "12345")
+        )
+
+    return Reader(read)
+
+
+def _counted(column: str, text: str, sign: str, minor: int) -> int | Fault:
+    if sign and minor:
+        return Fault(
+            "negative_amount", f"{column} {shown(text)} is below zero; give returns in refund_amount"
+        )
+    if minor > MAX_LINE_MINOR:
+        return Fault("amount_too_large", f"{column} {shown(text)} is larger than one order line can be")
+    return minor
+
+
+def _bad_amount(column: str, text: str, example: str = "1234.50") -> Fault:
+    if not text:
+        return Fault("missing_value", f"{column} is empty")
+    return Fault("bad_amount", f"{column} {shown(text)} is not a plain number such as {example}")
+
+
+class DayReader:
+    """Times → days (proleptic ordinals) in the lender's zone; a time without a zone is taken in that zone.
+
+    The day and the time of day are looked up apart: a file has many instants but few days and at most 86,400 seconds.
+
+    >>> DayReader("paid_at", ZoneInfo("Asia/Shanghai")).column(["2024-01-31T23:30:00Z", "2024-01-31 23:30:00"])
+    [738552, 738551]
+    """
+
+    def __init__(self, column: str, zone: ZoneInfo, *, optional: bool = False) -> None:
+        self._column, self._zone, self._optional = column, zone, optional
+        self._heads = Reader(_day_ordinal)
+        self._tails = Reader(_zone_given)
+        self.faults = 0
+
+    def column(self, cells: Sequence[str]) -> list[Any]:
+        """The ordinal of each cell, None for an empty optional one, or its fault."""
+        self._heads.faults = self._tails.faults = 0
+        tails = self._tails.column([cell[10:] for cell in cells])
+        days = self._heads.column([cell[:10] for cell in cells])
+        if any(tails) or self._heads.faults or self._tails.faults or None in days:
+            return [self._settle(*found) for found in zip(cells, days, tails, strict=True)]
+        return days
+
+    def _settle(self, cell: str, day: Any, tail: Any) -> Any:
+        """The slow road: empty cells, zones, faults."""
+        if day is None and not tail:
+            return None if self._optional else self._fault(Fault("missing_value", f"{self._column} is empty"))
+        if isinstance(day, Fault) or isinstance(tail, Fault) or day is None:
+            text = cell.strip(" \t")
+            if text != cell:
+                return self.column([text])[0]
+            return self._fault(
+                Fault("bad_time", f"{self._column} {shown(cell)} is not a time such as 2024-02-29T23:59:59")
+            )
+        return self._in_zone(cell) if tail else day
+
+    def _in_zone(self, cell: str) -> int:
+        return datetime.fromisoformat(_FRACTION.sub("", cell)).astimezone(self._zone).toordinal()
+
+    def _fault(self, fault: Fault) -> Fault:
+        self.faults += 1
+        return fault
+
+
+def _day_ordinal(text: str) -> int | Fault | None:
+    if not text:
+        return None
+    if not _DATE.fullmatch(text):
+        return Fault("bad_time", "")
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return Fault("bad_time", "")
+    return day.toordinal() if FIRST_DAY <= day <= LAST_DAY else Fault("bad_time", "")
+
+
+def _zone_given(text: str) -> bool | Fault:
+    if not text:
+        return False
+    match = _TAIL.fullmatch(text)
+    return bool(match[1]) if match else Fault("bad_time", "")
+
+
+class FormattedDayReader(DayReader):
+    """As :class:`DayReader`, for exports that write times in their own format (``strptime`` codes)."""
+
+    def __init__(self, column: str, zone: ZoneInfo, pattern: str, *, optional: bool = False) -> None:
+        super().__init__(column, zone, optional=optional)
+        self._pattern = pattern
+
+    def column(self, cells: Sequence[str]) -> list[Any]:
+        """The ordinal of each cell, None for an empty optional one, or its fault."""
+        return super().column([self._iso(cell) for cell in cells])
+
+    def _iso(self, cell: str) -> str:
+        text = cell.strip(" \t")
+        try:
+            return datetime.strptime(text, self._pattern).isoformat() if text.isascii() and text else text  # noqa: DTZ007
+        except ValueError:
+            return f"{text} does not match {self._pattern}"
+
+
+def status_reader(words: Mapping[str, str]) -> Reader:
+    """Reads status words: the five of the contract, and *words* a platform uses for them.
+
+    >>> status_reader({"交易成功": "completed"})["交易成功"]
+    'completed'
+    """
+    known = {**{status: status for status in STATUSES}, **words}
+
+    def read(text: str) -> str | Fault:
+        text = text.strip(" \t")
+        if text in known:
+            return known[text]
+        if not text:
+            return Fault("missing_value", "status is empty")
+        return Fault("unknown_status", f"status {shown(text)} is none of {', '.join(STATUSES)}")
+
+    return Reader(read)
+
+
+def platform_reader(default: str) -> Reader:
+    """Reads platform codes, lower-cased; an empty cell means *default*."""
+
+    def read(text: str) -> str | Fault:
+        code = text.strip(" \t").lower() or default
+        if not code:
+            return Fault(
+                "missing_value", "platform is empty; fill the column or name the platform for the whole file"
+            )
+        if not PLATFORM.fullmatch(code):
+            return Fault(
+                "bad_id", f"platform {shown(text)}: use lower-case letters, digits and . _ - (32 at most)"
+            )
+        return code
+
+    return Reader(read)
+
+
+def currency_reader(currency: str) -> Reader:
+    """Reads a currency column: the book's own, or empty; nothing is ever converted."""
+
+    def read(text: str) -> str | Fault:
+        code = text.strip(" \t").upper() or currency
+        return (
+            code
+            if code == currency
+            else Fault("other_currency", f"currency {shown(text)}: this is a {currency} book")
+        )
+
+    return Reader(read)
+
+
+def identifiers(column: str, cells: Sequence[str], *, optional: bool = False) -> tuple[list[Any], int]:
+    """Identifiers as platforms give them: printable, at most 128 characters, outer blanks cut; and the number of faults.
+
+    A column in order is recognised at one glance; only others are looked at cell by cell.
+
+    >>> identifiers("order_id", ["a1", " b2"])
+    (['a1', 'b2'], 0)
+    """
+    joined = "".join(cells)
+    lengths = set(map(len, cells))
+    if (
+        joined.isascii()
+        and joined.isprintable()
+        and " " not in joined
+        and max(lengths, default=0) <= MAX_ID_LENGTH
+    ):
+        if 0 not in lengths:
+            return list(cells), 0
+        if optional:
+            return [cell or None for cell in cells], 0
+    read = [_identifier(column, cell, optional) for cell in cells]
+    return read, sum(isinstance(cell, Fault) for cell in read)
+
+
+def _identifier(column: str, cell: str, optional: bool) -> str | Fault | None:
+    text = cell.strip(" \t\u3000\xa0")
+    if not text:
+        return None if optional else Fault("missing_value", f"{column} is empty")
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if len(text) > MAX_ID_LENGTH:
+        return Fault("bad_id", f"{column} {shown(text)} has more than {MAX_ID_LENGTH} characters")
+    if not text.isprintable():
+        return Fault("bad_id", f"{column} {shown(text)} has characters that cannot be printed")
+    return text

@@ -1,0 +1,261 @@
+"""Rows of text → sales lines, a few thousand at a time, column by column.
+
+A header is resolved once into a :class:`Layout`: which cell of a row is which column of ours. Rows then become
+:class:`Lines` — validated columns of equal length — and whatever cannot be used goes to the rejections with its line.
+
+Decided here (the contract is silent):
+
+* A row has one reason, the first in the order of the columns of the contract.
+* ``refunded`` without a refund (or with one of zero) counts as refunded whole: an unknown refund must not raise a limit.
+* Times of refund, status or settlement before the payment are taken as of the day of payment, the earliest they can be;
+  such rows are counted in ``adjusted``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from ..errors import InvalidFile
+from ..money import currency_digits
+from .cells import (
+    DayReader,
+    FormattedDayReader,
+    amount_reader,
+    currency_reader,
+    identifiers,
+    minor_reader,
+    platform_reader,
+    status_reader,
+)
+from .mapping import COLUMNS, Mapping
+from .rejections import Fault, Rejections, shown
+
+Rows = Sequence[Sequence[str]]
+
+
+class Lines(NamedTuple):
+    """Validated sales lines as columns of equal length. Amounts in minor units, days as proleptic ordinals."""
+
+    line: list[int]
+    platform: list[str]
+    shop_id: list[str]
+    order_id: list[str]
+    line_id: list[str]
+    paid_day: list[int]
+    amount_minor: list[int]
+    refund_minor: list[int]
+    status: list[str]
+    refunded_day: list[int | None]
+    status_day: list[int | None]
+    settled_day: list[int | None]
+    buyer_id: list[str | None]
+    product_id: list[str | None]
+
+    def keep(self, wanted: Sequence[bool]) -> Lines:
+        """The lines at the places that are wanted."""
+        return Lines(*([cell for cell, keep in zip(column, wanted, strict=True) if keep] for column in self))  # type: ignore[arg-type]
+
+
+class _ColumnReader(Protocol):
+    """Reads the cells of one column; ``faults`` says how many of the last could not be used."""
+
+    faults: int
+
+    def column(self, cells: Sequence[str]) -> list[Any]:
+        """What each cell means, or its fault."""
+        ...
+
+
+class Expected(NamedTuple):
+    """What a file is read against: the platform of rows that name none, the book's currency and zone, the mapping."""
+
+    platform: str
+    currency: str
+    zone: str
+    mapping: Mapping
+
+
+class Layout:
+    """A header resolved: where each of our columns stands, and the reader of each.
+
+    Raises InvalidFile for a required column that is missing, one that is there twice, or an amount given in two units.
+    """
+
+    def __init__(self, header: Sequence[str], expected: Expected, file: str) -> None:
+        self.expected = expected
+        self.width = len(header)
+        self.ignored: tuple[str, ...] = ()
+        self._place = self._resolve([name.strip(" \t\ufeff") for name in header], file)
+        self._readers = _readers(expected, self._has("amount_minor"), self._has("refund_minor"))
+        self.adjusted: Counter[str] = Counter()
+
+    def _has(self, column: str) -> bool:
+        return column in self._place
+
+    def _resolve(self, header: list[str], file: str) -> dict[str, int]:
+        theirs: dict[str, str] = {ours: ours for ours in COLUMNS}
+        theirs.update(self.expected.mapping.columns.items())
+        place = {ours: header.index(name) for ours, name in theirs.items() if name in header}
+        _refuse_twice(header, theirs, file)
+        for major, minor in (("amount", "amount_minor"), ("refund_amount", "refund_minor")):
+            if major in place and minor in place:
+                reason = f"has both {theirs[major]} and {theirs[minor]}; keep one of them"
+                raise InvalidFile(code="ambiguous_column", file=file, reason=reason)
+        missing = self._missing(place)
+        if missing:
+            wanted = ", ".join(theirs[ours] for ours in missing)
+            reason = f"has no column {wanted}; its columns are {', '.join(map(shown, header[:30])) or 'none'}"
+            raise InvalidFile(code="missing_column", file=file, reason=reason, columns=missing)
+        self.ignored = tuple(name for name in header if name not in theirs.values())
+        for major, minor in (("amount", "amount_minor"), ("refund_amount", "refund_minor")):
+            if minor in place:
+                place[major] = place[minor]
+        return place
+
+    def _missing(self, place: dict[str, int]) -> list[str]:
+        given = {*place, *self.expected.mapping.fixed}
+        if "amount_minor" in given:
+            given.add("amount")
+        if self.expected.platform:
+            given.add("platform")
+        return [
+            ours
+            for ours in ("order_id", "shop_id", "paid_at", "amount", "status", "platform")
+            if ours not in given
+        ]
+
+    def _column(
+        self, ours: str, columns: Sequence[Sequence[str]], rows: int, faulty: dict[int, Fault]
+    ) -> list[Any]:
+        if ours in self._place:
+            return self._read(ours, columns[self._place[ours]], faulty)
+        if ours in self.expected.mapping.fixed or ours == "platform":
+            fixed = dict[str, str](self.expected.mapping.fixed.items())
+            return self._read(ours, (fixed.get(ours, ""),) * rows, faulty)
+        return [0 if ours == "refund_amount" else None] * rows
+
+    def usable(self, row: list[str]) -> bool:
+        """Whether a record that spans lines can be a row: as wide as the header, no line end in what is read."""
+        ends = (place for place in self._place.values() if not {"\n", "\r"}.isdisjoint(row[place]))
+        return len(row) == self.width and not any(True for _ in ends)
+
+    def lines(self, numbers: Sequence[int], rows: Rows, rejections: Rejections) -> Lines:
+        """The rows that can be used, as columns; the others go to *rejections*."""
+        numbers, rows = self._of_full_width(numbers, rows, rejections)
+        columns: list[Sequence[str]] = list(zip(*rows, strict=True)) if rows else [()] * self.width
+        faulty: dict[int, Fault] = {}
+        read = {ours: self._column(ours, columns, len(rows), faulty) for ours in _ORDER}
+        lines = self._assembled(list(numbers), read)
+        self._check_refunds(lines, faulty)
+        if faulty:
+            for index in sorted(faulty):
+                rejections.add(numbers[index], faulty[index])
+            lines = lines.keep([index not in faulty for index in range(len(rows))])
+        self._settle_times(lines)
+        return lines
+
+    def _of_full_width(
+        self, numbers: Sequence[int], rows: Rows, rejections: Rejections
+    ) -> tuple[Sequence[int], Rows]:
+        if set(map(len, rows)) <= {self.width}:
+            return numbers, rows
+        for number, row in zip(numbers, rows, strict=True):
+            if row and len(row) != self.width:
+                message = f"the row has {len(row)} fields, the header {self.width}"
+                rejections.add(number, Fault("wrong_field_count", message))
+        good = [(number, row) for number, row in zip(numbers, rows, strict=True) if len(row) == self.width]
+        return [number for number, _ in good], [row for _, row in good]
+
+    def _read(self, ours: str, cells: Sequence[str], faulty: dict[int, Fault]) -> list[Any]:
+        if ours in _IDENTIFIERS:
+            found, faults = identifiers(ours, cells, optional=ours not in ("order_id", "shop_id"))
+        else:
+            reader = self._readers[ours]
+            reader.faults = 0
+            found, faults = reader.column(cells), reader.faults
+        if faults:
+            for index, cell in enumerate(found):
+                if isinstance(cell, Fault):
+                    faulty.setdefault(index, cell)
+        return found
+
+    def _assembled(self, numbers: list[int], read: dict[str, list[Any]]) -> Lines:
+        return Lines(
+            numbers, read["platform"], read["shop_id"], read["order_id"],
+            [line_id or "" for line_id in read["line_id"]],
+            read["paid_at"], read["amount"], read["refund_amount"], read["status"],
+            read["refunded_at"], read["status_at"], read["settled_at"], read["buyer_id"], read["product_id"],
+        )  # fmt: skip
+
+    def _check_refunds(self, lines: Lines, faulty: dict[int, Fault]) -> None:
+        """Whole refunds are filled in; a refund above its amount is a fault."""
+        if not any(lines.refund_minor) and "refunded" not in lines.status:
+            return
+        pairs = zip(lines.amount_minor, lines.refund_minor, lines.status, strict=True)
+        for index, (amount, refund, status) in enumerate(pairs):
+            if index in faulty:
+                continue
+            if status == "refunded" and not refund:
+                lines.refund_minor[index] = amount
+            elif refund > amount:
+                message = f"the refund ({refund} minor units) is larger than the amount ({amount})"
+                faulty[index] = Fault("refund_above_amount", message)
+
+    def _settle_times(self, lines: Lines) -> None:
+        """No refund, status or settlement before the payment: such a time is taken as of the day of payment."""
+        for name, days in (
+            ("refunded_before_paid", lines.refunded_day),
+            ("status_before_paid", lines.status_day),
+            ("settled_before_paid", lines.settled_day),
+        ):
+            if days.count(None) == len(days):
+                continue
+            for index, (day, paid) in enumerate(zip(days, lines.paid_day, strict=True)):
+                if day is not None and day < paid:
+                    days[index] = paid
+                    self.adjusted[name] += 1
+
+
+_IDENTIFIERS = frozenset({"order_id", "shop_id", "line_id", "buyer_id", "product_id"})
+#: The order in which a row's first fault is looked for, and the columns that are read.
+_ORDER = (
+    "order_id", "shop_id", "paid_at", "amount", "status", "line_id", "platform", "currency", "refund_amount",
+    "refunded_at", "status_at", "buyer_id", "settled_at", "product_id",
+)  # fmt: skip
+
+
+def _readers(expected: Expected, amount_minor: bool, refund_minor: bool) -> dict[str, _ColumnReader]:
+    digits = currency_digits(expected.currency)
+    day = _day_readers(ZoneInfo(expected.zone), expected.mapping.date_format)
+    return {
+        "paid_at": day("paid_at", False),
+        "amount": minor_reader("amount_minor") if amount_minor else amount_reader("amount", digits),
+        "status": status_reader(expected.mapping.status),
+        "platform": platform_reader(expected.platform),
+        "currency": currency_reader(expected.currency),
+        "refund_amount": (
+            minor_reader("refund_minor", empty=0)
+            if refund_minor
+            else amount_reader("refund_amount", digits, empty=0)
+        ),
+        "refunded_at": day("refunded_at", True),
+        "status_at": day("status_at", True),
+        "settled_at": day("settled_at", True),
+    }
+
+
+def _day_readers(zone: ZoneInfo, pattern: str | None) -> Callable[[str, bool], DayReader]:
+    if pattern is None:
+        return lambda column, optional: DayReader(column, zone, optional=optional)
+    return lambda column, optional: FormattedDayReader(column, zone, pattern, optional=optional)
+
+
+def _refuse_twice(header: list[str], theirs: dict[str, str], file: str) -> None:
+    for name in theirs.values():
+        if header.count(name) > 1:
+            raise InvalidFile(
+                code="duplicate_column", file=file, reason=f"has the column {name} twice", columns=[name]
+            )
