@@ -284,8 +284,9 @@ class Product(_Frozen):
         """The product ``marketplace`` in a currency; its rate ceilings are those of CNY and are left out elsewhere."""
         text = files("microloan").joinpath(f"{SHIPPED}.product.toml").read_text(encoding="utf-8")
         given = tomllib.loads(text)
+        amounts = given.pop("currencies").get(currency, {})
         if currency != given["currency"]:
-            given |= {"currency": currency, "ceilings": []}
+            given |= {"currency": currency, "ceilings": [], **amounts}
         return cls.parse(given, f"{SHIPPED}.product.toml")
 
     def canonical(self) -> dict[str, Any]:
