@@ -1,0 +1,131 @@
+"""What leaves the book on paper: statements, the journal, the trial balance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TextIO
+
+import typer
+
+from .arguments import AsOf, First, Last, Output, Subject, as_of, day, write_new
+from .documents import document, json_text
+from .names import subject_named
+from .options import commands, group
+from .render import as_text
+from .run import Answer, Run
+from .view import MONEY, View
+
+STATEMENT = "subject merchant_id currency first last opening_principal closing_principal interest_charged penalty_charged"
+LINE = "loan_id event_id type date booked amount fees penalty interest principal credit balance reversed_by"
+LOANS = "id status daily_rate yearly_rate principal interest penalty fees payoff"
+BALANCE = "account classification product currency balance"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    commands(app, {"statement": statement, "trial-balance": trial_balance})
+    journal = group("The general journal: export.")
+    app.add_typer(journal, name="journal")
+    commands(journal, {"export": export})
+
+
+def statement(
+    run: Run,
+    subject: Subject,
+    first: First = None,
+    last: Last = None,
+    format_: Annotated[
+        Literal["text", "json", "csv"], typer.Option("--format", help="How it is written")
+    ] = "text",
+    output: Output = None,
+) -> Answer:
+    """Every movement of a loan or facility between two days, with its yearly rate and what is owed.
+
+    Example:
+      microloan statement LOAN --from 2026-06-01 --to 2026-06-30 --format csv --output june.csv
+    """
+    values = document(
+        run.book.statement(subject_named(run, subject), day(first, "--from"), day(last, "--to"))
+    )
+    view = View(run.messages)
+    blocks = (
+        view.facts("statement", values, STATEMENT),
+        view.table("movements", values["lines"], LINE),
+        view.table("loans", values["loans"], LOANS),
+    )
+    if format_ == "text":
+        return _written(run, Answer(values, blocks), lambda out: out.write(as_text(blocks)), output)
+    if format_ == "json":
+        return _written(run, Answer(values), lambda out: out.write(json_text(values)), output)
+    return _written(run, Answer(values), lambda out: out.writelines(csv_lines(values["lines"], LINE)), output)
+
+
+def export(
+    run: Run,
+    format_: Annotated[
+        Literal["csv", "beancount"],
+        typer.Option("--format", help="How it is written; accounts named as --lang says"),
+    ] = "csv",
+    first: First = None,
+    last: Last = None,
+    output: Output = None,
+) -> Answer:
+    """The general journal, line by line: CSV with debit and credit, or beancount text that bean-check accepts.
+
+    Example:
+      microloan journal export --format csv --output journal.csv
+    """
+    from microloan.accounting.chart import Chart
+    from microloan.exchange.journal import write_beancount, write_csv
+
+    lines = run.held_open(run.book.journal(day(first, "--from"), day(last, "--to")))
+    if run.options.json and output is None:
+        return Answer({"journal": [document(line) for line in lines]})
+    chart, write = Chart.preset(run.options.lang), write_csv if format_ == "csv" else write_beancount
+    return _written(run, Answer({}), lambda out: write(lines, out, chart), output)
+
+
+def trial_balance(run: Run, as_of_: AsOf = None) -> Answer:
+    """Every account's balance, and their sum, which is zero in a sound book.
+
+    Example:
+      microloan trial-balance --as-of 2026-06-30
+    """
+    values = document(run.book.trial_balance(as_of=as_of(run, as_of_)))
+    view = View(run.messages)
+    blocks = (view.table("trial_balance", values["accounts"], BALANCE), view.facts("", values, "as_of total"))
+    return Answer(values, blocks)
+
+
+def _written(run: Run, answer: Answer, write: Callable[[TextIO], object], output: Path | None) -> Answer:
+    """The text on stdout (blocks are drawn there), or in a new file."""
+    if output is None:
+        return answer if answer.blocks else replace(answer, write=write)
+    write_new(output, write)
+    note = View(run.messages).note("written", file=str(output))
+    return Answer({**answer.document, "file": str(output)}, (note,))
+
+
+def csv_lines(rows: Iterable[Mapping[str, Any]], fields: str) -> Iterator[str]:
+    """Rows as CSV (RFC 4180), a line at a time; a text cell a spreadsheet would run as a formula gets an apostrophe.
+
+    >>> list(csv_lines([{"account": "=1+1", "amount": "-5.00"}], "account amount"))
+    ['"account","amount"\\r\\n', '"\'=1+1","-5.00"\\r\\n']
+    """
+    names = fields.split()
+    yield _csv_line(names)
+    for row in rows:
+        yield _csv_line(_csv_cell(name, row.get(name)) for name in names)
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    return ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n"
+
+
+def _csv_cell(name: str, value: Any) -> str:
+    from microloan.exchange.journal import safe_cell
+
+    text = "" if value is None else str(value)
+    return text if name in MONEY else safe_cell(text)

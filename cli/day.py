@@ -1,0 +1,145 @@
+"""The book itself: setting it up, closing its day, checking it, and who did what in it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import typer
+
+from microloan.clock import DEFAULT_ZONE
+from microloan.errors import IntegrityBroken, PartlyDone
+
+from .arguments import First, Last, day
+from .documents import document, listed
+from .options import commands
+from .run import Answer, Run
+from .view import View
+
+BOOK = "tenant currency zone buckets four_eyes open_day created"
+AUDIT = "at actor approver operation subject key command_id"
+CLOSE = "closed_days open_day loans_replayed expired"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    commands(app, {"init": init, "eod": eod, "verify": verify, "audit": audit})
+
+
+def init(
+    run: Run,
+    currency: Annotated[
+        str | None, typer.Option("--currency", metavar="CUR", help="The book's one currency, else CNY")
+    ] = None,
+    open_day: Annotated[
+        str | None, typer.Option("--open-day", metavar="YYYY-MM-DD", help="First business day, else today")
+    ] = None,
+    zone: Annotated[
+        str, typer.Option("--zone", metavar="NAME", help="The lender's time zone, in which its days end")
+    ] = DEFAULT_ZONE,
+    buckets: Annotated[
+        int | None,
+        typer.Option("--buckets", metavar="N", help="Units of the close; fixed for good", hidden=True),
+    ] = None,
+    four_eyes: Annotated[
+        Literal["off", "on"], typer.Option("--four-eyes", help="Whether what matters needs a second person")
+    ] = "off",
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is current")] = False,
+) -> Answer:
+    """Create a book, or bring an old one's schema up to date. Done twice it changes nothing.
+
+    Example:
+      microloan init --currency CNY --open-day 2026-01-01
+    """
+    if check:
+        return _schema(run, run.any_book.schema_status())
+    values = document(
+        run.any_book.init(
+            currency, day(open_day, "--open-day"), zone=zone, buckets=buckets, four_eyes=four_eyes
+        )
+    )
+    view = View(run.messages)
+    return Answer(values, (view.facts("book", values, BOOK), view.note("next.init", "dim")))
+
+
+def _schema(run: Run, status: Any) -> Answer:
+    values = {**document(status), "current": status.current}
+    facts = View(run.messages).facts("schema", values, "found needed current remedy")
+    return Answer(values, (facts,), status=0 if status.current else 5)
+
+
+def eod(
+    run: Run,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="YYYY-MM-DD", help="Close up to that day, included; else all that have ended"
+        ),
+    ] = None,
+) -> Answer:
+    """Close of day (日终): interest of the night, then what falls due; catches up on days missed.
+
+    A loan that cannot be closed is set aside and named; the exit status is then 7.
+
+    Example:
+      microloan eod --to 2026-06-30
+    """
+    with run.progress() as advance:
+        report = run.book.close_day(
+            to=day(to, "--to"),
+            progress=lambda closing, done, total: advance(closing.isoformat(), done, total),
+        )
+    values = document(report)
+    view = View(run.messages)
+    shown = {**values, "closed_days": _span(values["closed"])}
+    blocks: tuple[Any, ...] = (view.facts("close", shown, CLOSE),)
+    if not values["closed"]:
+        blocks = (view.note("eod.nothing", open_day=values["open_day"]),)
+    held = tuple(run.messages.text("held", **loan) for loan in values["held"])
+    if not held:
+        return Answer(values, blocks)
+    aside = PartlyDone(count=len(held), reason=", ".join(loan["loan_id"] for loan in values["held"]))
+    return Answer(values, blocks, status=aside.exit_status, complaints=held, error=aside)
+
+
+def _span(days: list[str]) -> str:
+    return "" if not days else days[0] if len(days) == 1 else f"{days[0]} … {days[-1]} ({len(days)})"
+
+
+def verify(run: Run) -> Answer:
+    """Recompute everything from the events and compare; what differs is named, and the exit status is 5.
+
+    Example:
+      microloan verify
+    """
+    with run.progress() as advance:
+        report = run.book.verify(progress=lambda done, total: advance("recomputing", done, total))
+    values = {**document(report), "clean": report.clean}
+    view = View(run.messages)
+    facts = view.facts("verify", values, "facilities loans events journal_lines clean")
+    differences = tuple(run.messages.text("finding", **finding) for finding in values["findings"])
+    if report.clean:
+        return Answer(values, (facts,))
+    broken = IntegrityBroken(
+        subject=run.options.tenant, reason=f"{len(differences)} difference(s), see findings"
+    )
+    return Answer(values, (facts,), status=broken.exit_status, complaints=differences, error=broken)
+
+
+def audit(run: Run, first: First = None, last: Last = None) -> Answer:
+    """Who did what, and when.
+
+    Example:
+      microloan audit --from 2026-06-01 --to 2026-06-30
+    """
+    zone = ZoneInfo(run.book.settings().zone)
+    lines = run.book.audit(
+        first=_moment(day(first, "--from"), time.min, zone), last=_moment(day(last, "--to"), time.max, zone)
+    )
+    values = listed(lines, "", "audit")
+    return Answer(values, (View(run.messages).table("audit", values["audit"], AUDIT),))
+
+
+def _moment(given: date | None, at: time, zone: ZoneInfo) -> datetime | None:
+    return None if given is None else datetime.combine(given, at, zone)

@@ -1,0 +1,138 @@
+"""The program ``microloan``: parses a line, runs one command, and turns every failure into one line and an exit status.
+
+0 done · 1 a bug of ours · 2 usage or bad input · 3 refused by a rule · 4 not found · 5 integrity broken ·
+6 an expectation not met · 7 done, but some set aside.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import NoReturn
+
+import typer
+
+from microloan.errors import BadInput, MicroloanError
+
+from . import (
+    accounts,
+    calculate,
+    day,
+    demo,
+    facilities,
+    lender,
+    loans,
+    merchants,
+    payments,
+    products,
+    sales,
+    underwriting,
+)
+from .failures import Failure, of_bug, of_error, of_usage, report
+from .messages import Messages
+from .options import language, root, typed
+from .run import OutputClosed, OutputFailed
+
+#: Typer's own "this line cannot be understood"; public only as the parent of BadParameter.
+UsageError: type[Exception] = typer.BadParameter.__mro__[2]
+
+#: In the order in which `--help` lists their commands.
+MODULES = (
+    demo,
+    calculate,
+    day,
+    sales,
+    merchants,
+    underwriting,
+    facilities,
+    payments,
+    loans,
+    accounts,
+    products,
+    lender,
+)
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def build() -> typer.Typer:
+    """The program with all its commands."""
+    app = root()
+    for module in MODULES:
+        module.register(app)
+    return app
+
+
+def main(arguments: list[str]) -> int:
+    """Run one line of arguments; returns the exit status. Never raises."""
+    _accept_any_text()
+    try:
+        return _run(arguments)
+    except OutputClosed:
+        _silence_stdout()
+        return PIPE_CLOSED
+    except OutputFailed as error:
+        _silence_stdout()
+        return _tell(of_error(error, _messages(arguments)), arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _stopped(arguments)
+    except MicroloanError as error:
+        return _tell(of_error(error, _messages(arguments)), arguments)
+    except UsageError as error:
+        return _tell(of_usage(error, _messages(arguments)), arguments)
+    except Exception as error:
+        if os.environ.get("MICROLOAN_DEBUG"):
+            raise
+        return _tell(of_bug(error, _messages(arguments)), arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    program = typer.main.get_command(build())
+    if _messages(arguments).lang == "zh":
+        from .help_zh import speak_chinese
+
+        speak_chinese(program)
+    status = program.main(arguments, prog_name="microloan", standalone_mode=False)
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    return status if isinstance(status, int) else 0
+
+
+def _stopped(arguments: list[str]) -> int:
+    print(f"microloan: {_messages(arguments).text('stopped')}", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _tell(failure: Failure, arguments: list[str]) -> int:
+    report(failure, as_json="--json" in arguments)
+    return failure.status
+
+
+def _messages(arguments: list[str]) -> Messages:
+    try:
+        return Messages(language(typed(arguments, "--lang"), os.environ))
+    except BadInput:
+        return Messages("en")
+
+
+def _accept_any_text() -> None:
+    """What a terminal's encoding cannot show is written as escapes, rather than not at all."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence_stdout() -> None:
+    """So that the interpreter's last flush does not complain about the closed pipe either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run() -> NoReturn:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

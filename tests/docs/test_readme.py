@@ -1,0 +1,92 @@
+"""Every example of the READMEs runs as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OLIST = Path(os.environ.get("MICROLOAN_OLIST") or ROOT / "../shared/data/olist/order_lines.csv.gz").resolve()
+
+
+def blocks(kind: str, *, olist: bool = False) -> list[object]:
+    """The blocks of a kind, each a parameter named by file and place."""
+    return [
+        pytest.param(text, id=f"{readme.stem}-{place}")
+        for readme in READMES
+        for place, (language, text) in enumerate(BLOCK.findall(readme.read_text("utf-8")), 1)
+        if language == kind and ("MICROLOAN_OLIST" in text) == olist
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder in which the examples' relative paths lead somewhere."""
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    return tmp_path
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A shell script, stopped by its first failure, with the program and interpreter of this environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "MICROLOAN_OLIST": str(OLIST), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def typed(block: str) -> str:
+    """The lines after the prompt."""
+    return "\n".join(line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ "))
+
+
+@pytest.mark.parametrize("block", blocks("console"))
+def test_a_session_runs(block: str, folder: Path) -> None:
+    run(typed(block), folder)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_runs(block: str, folder: Path) -> None:
+    (folder / "example.py").write_text(block, "utf-8")
+    said = run("python example.py", folder).stdout
+    assert [line for line in said.splitlines() if f"# {line}" not in block] == []
+
+
+@pytest.mark.skipif(
+    not OLIST.exists(), reason=f"no Olist order lines at {OLIST}: name them in MICROLOAN_OLIST"
+)
+@pytest.mark.parametrize("block", blocks("console", olist=True))
+def test_the_marketplace_runs(block: str, folder: Path) -> None:
+    said = run(typed(block), folder).stdout
+    assert re.search(r"'approved': [1-9]", said)
+
+
+def test_what_make_is_asked_for_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    asked = {
+        word
+        for readme in READMES
+        for word in re.findall(r"^make (\w+)", readme.read_text("utf-8"), re.MULTILINE)
+    }
+    assert asked == {"demo", "test"}
+    assert asked <= targets
+
+
+def test_every_linked_file_exists() -> None:
+    for readme in READMES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", readme.read_text("utf-8")):
+            assert (ROOT / target).exists(), target
