@@ -86,7 +86,7 @@ class Rate:
             if match["basis"]:
                 raise InvalidRate(field=field, value=text, reason="a daily rate has no basis")
             return cls._checked(value, 1, field, text)
-        return cls._checked(value, _basis(match["basis"], field), field, text)
+        return cls._checked(value, _basis(match["basis"], field, text), field, text)
 
     @classmethod
     def _checked(cls, value: Fraction, basis: int, field: str, shown: object) -> Rate:
@@ -177,10 +177,10 @@ def parse_percentage(given: object, field: str) -> Fraction:
     return Fraction(plain_decimal(given, field))
 
 
-def _basis(given: object, field: str) -> int:
+def _basis(given: object, field: str, shown: object = None) -> int:
     if given in (360, 365, "360", "365"):
         return int(str(given))
-    raise InvalidRate(field=field, value=given, reason="a yearly rate needs its basis, 360 or 365")
+    raise InvalidRate(field=field, value=given if shown is None else shown, reason="a yearly rate needs its basis, 360 or 365")
 
 
 def _plain(value: Fraction, places: int) -> str:

@@ -79,8 +79,8 @@ def test_comments_and_spelling_do_not_change_the_hash_and_a_number_does() -> Non
         ('first = "05-22"', 'first = "05-21"', "peaks.0"),
         ("tenure_days = 90", "tenure_dayz = 90", "eligibility.tenure_dayz"),
         ("double = 40", "double = 0", "scorecard.odds.double"),
-        ('feature = "silence"', 'feature = "siilence"', "scorecard.characteristics.1"),
-        ("{ below = 8, points = 8 }", "{ below = 3, points = 8 }", "scorecard.characteristics.0"),
+        ('feature = "silence"', 'feature = "siilence"', "scorecard.characteristics.2"),
+        ("{ below = 0.25, points = -28 }", "{ below = 0.05, points = -28 }", "scorecard.characteristics.0"),
     ],
 )
 def test_a_fault_is_named_with_its_line_and_field(old: str, new: str, field: str) -> None:

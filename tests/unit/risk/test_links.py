@@ -1,0 +1,121 @@
+"""What a shared identifier is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from microloan.errors import InvalidSetting
+from microloan.risk.links import DEFAULT_KINDS, DEFAULT_RULES, Holding, KindRule, LinkRules, links_among
+from microloan.risk.rings import ties_of
+
+DAY = date(2026, 6, 30)
+SPRING = date(2026, 3, 1)
+
+
+def holding(merchant: str, kind: str = "phone", identifier: str = "c0ffee", **days: date) -> Holding:
+    return Holding(merchant, kind, identifier, **{"first_day": SPRING, **days})
+
+
+def strength(*holdings: Holding) -> float:
+    (tie,) = ties_of(links_among(holdings, DAY).links)
+    return tie.strength
+
+
+def shared(*kinds: str) -> float:
+    return strength(*(holding(merchant, kind) for merchant in ("m-1", "m-2") for kind in kinds))
+
+
+@pytest.mark.parametrize("kind", ["owner", "licence", "account"])
+def test_what_documents_show_binds_alone(kind: str) -> None:
+    assert DEFAULT_RULES.binds(shared(kind))
+
+
+@pytest.mark.parametrize("kinds", [("phone",), ("device",), ("address",), ("phone", "address")])
+def test_what_a_household_shares_does_not_bind(kinds: tuple[str, ...]) -> None:
+    assert not DEFAULT_RULES.binds(shared(*kinds))
+
+
+@pytest.mark.parametrize("kinds", [("device", "phone"), ("device", "address")])
+def test_a_device_and_another_kind_bind(kinds: tuple[str, ...]) -> None:
+    assert DEFAULT_RULES.binds(shared(*kinds))
+
+
+def test_an_old_link_is_worth_less() -> None:
+    day = DAY - timedelta(days=1095)
+    old = strength(*(holding(each, first_day=day, last_day=day) for each in ("m-1", "m-2")))
+    assert old == pytest.approx(shared("phone") / 2)
+
+
+def test_a_number_given_to_a_new_customer_is_worth_little() -> None:
+    before = holding("m-1", first_day=date(2024, 1, 1), last_day=date(2026, 1, 1))
+    (link,) = links_among([before, holding("m-2", first_day=date(2026, 4, 1))], DAY).links
+    assert link.changed_hands
+    assert link.weight < 0.1
+
+
+def test_an_identifier_nobody_gave_up_still_holds() -> None:
+    (link,) = links_among([holding("m-1"), holding("m-2")], DAY).links
+    assert (link.since, link.until) == (SPRING, DAY)
+
+
+def test_a_hub_makes_no_links_and_is_kept_as_evidence() -> None:
+    most = DEFAULT_KINDS["address"].hub_holders
+    mall = [holding(f"m-{n:02}", "address") for n in range(most + 1)]
+    found = links_among(mall, DAY)
+    assert found.links == ()
+    assert [(hub.kind, hub.holders) for hub in found.hubs] == [("address", most + 1)]
+    assert len(links_among(mall[:-1], DAY).links) == most * (most - 1) // 2
+
+
+def test_the_more_holders_the_less_a_tie_of_two_is_worth() -> None:
+    two = links_among([holding(f"m-{n}", "address") for n in range(2)], DAY).links[0]
+    five = links_among([holding(f"m-{n}", "address") for n in range(5)], DAY).links[0]
+    assert five.counted == pytest.approx(two.counted / 2)
+
+
+def test_what_began_later_is_not_known_and_not_counted() -> None:
+    later = [holding("m-3", first_day=date(2026, 7, 1))]
+    now = [holding("m-1"), holding("m-2", last_day=date(2026, 12, 31))]
+    assert links_among(now + later, DAY) == links_among(now, DAY)
+
+
+def test_links_are_listed_freshest_first_in_one_order() -> None:
+    ended = [holding(each, "device", last_day=date(2026, 5, 1)) for each in ("m-1", "m-2")]
+    fresh = [holding(each, "phone") for each in ("m-2", "m-3")]
+    found = links_among(ended + fresh, DAY)
+    assert [link.kind for link in found.links] == ["phone", "device"]
+    assert links_among(reversed(ended + fresh), DAY) == found
+
+
+def test_a_kind_without_a_rule_links_nobody() -> None:
+    assert links_among([holding("m-1", "star_sign"), holding("m-2", "star_sign")], DAY).links == ()
+
+
+def test_digests_are_not_shown() -> None:
+    found = links_among([holding("m-1"), holding("m-2")], DAY)
+    assert "c0ffee" not in repr(found) + repr(holding("m-1"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("weight", 1.0), ("half_life_days", 0), ("hub_holders", 1), ("crowding", -1.0)]
+)
+def test_a_rule_that_makes_no_sense_is_refused(field: str, value: float) -> None:
+    rule = KindRule(weight=0.5, half_life_days=365, hub_holders=15, crowding=0.5)
+    with pytest.raises(InvalidSetting, match=field):
+        replace(rule, **{field: value})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ring_at": 0.0}, {"join_at": 1.5}, {"gap_half_life_days": 0}, {"kinds": {}}]
+)
+def test_rules_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidSetting, match=next(iter(wrong))):
+        LinkRules(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_span_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="before the first day"):
+        links_among([holding("m-1", last_day=date(2026, 1, 1))], DAY)
