@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -32,14 +31,12 @@ def test_what_is_no_plain_amount_is_refused_with_its_field(value: object) -> Non
     assert refused.value.details["field"] == "principal"
 
 
+@pytest.mark.timeout(20)  # minutes, if the number were ever written out
 @pytest.mark.parametrize("text", ["1e1000000", "1e100000000", "9" * 1000])
 def test_absurd_exponents_cost_nothing(text: str) -> None:
-    started = time.process_time()
-    with pytest.raises(InvalidAmount):
-        to_minor(text, "CNY")
-    with pytest.raises(InvalidAmount):
-        to_minor(Decimal(text) if len(text) < 20 else text, "CNY")
-    assert time.process_time() - started < 1  # minutes if the number were ever written out
+    for given_ in (text, Decimal(text)):
+        with pytest.raises(InvalidAmount):
+            to_minor(given_, "CNY")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +79,8 @@ def test_every_way_to_write_a_rate() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["14%/year", "-1%/day", "0.048%", "5", 0.00048, "1e-4/day", "0.1%/day/360", "200%/day", {"value": 0.1, "per": "day"}, {"per": "day"}],
+    ["14%/year", "-1%/day", "0.048%", "5", 0.00048, "1e-4/day", "0.1%/day/360", "200%/day",
+     {"value": 0.1, "per": "day"}, {"per": "day"}],
 )  # fmt: skip
 def test_a_rate_without_basis_sign_or_exactness_is_refused(text: object) -> None:
     with pytest.raises((InvalidRate, InvalidAmount)):
@@ -120,7 +118,8 @@ def test_days_add_up_over_any_split(start: date, first: int, second: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "given_", ["2024-02-30", "2024-2-3", "20240203", 20240203, datetime(2024, 2, 3), None, "1900-01-01"]
+    "given_",
+    ["2024-02-30", "2024-2-3", "20240203", 20240203, datetime(2024, 2, 3, tzinfo=UTC), None, "1900-01-01"],
 )
 def test_what_is_no_calendar_day_is_refused(given_: object) -> None:
     with pytest.raises(InvalidDate):

@@ -120,6 +120,13 @@ def test_a_book_too_wide_is_refused() -> None:
         Holdings(("phone",), 2, np.zeros(1, dtype=np.int64), none, kind, days, days)
 
 
+def test_a_merchant_with_one_identifier_twice_is_refused() -> None:
+    merchant, identifier, days = np.array([0, 0]), np.array([0, 0]), np.array([1, 1], dtype=np.int32)
+    twice = Holdings(("phone",), 1, merchant, identifier, np.zeros(2, dtype=np.uint8), days, days)
+    with pytest.raises(InvalidSetting, match="one row per merchant"):
+        book_rings(twice, DAY)
+
+
 def test_without_scipy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.sparse.csgraph", None)
     with pytest.raises(InvalidSetting, match=r"microloan\[risk\]") as refused:

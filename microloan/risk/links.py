@@ -1,0 +1,295 @@
+"""A link: two merchants that have had the same phone, device, account, address, owner or licence.
+
+Identifiers arrive as opaque digests; what one looks like is never known here, nor shown. A link is worth the more, the harder
+its kind is to share by chance, the fresher it is, and the fewer merchants share it. An identifier of a whole mall, or of an
+agent who opens accounts for others, is a *hub*: it says nothing about its holders, makes no links, and is kept as evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import combinations
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ..errors import InvalidSetting
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+#: One number, or one for each of many links: the arithmetic of a weight is written once.
+Measure = TypeVar("Measure", "float", "NDArray[float64]")
+
+#: Two routes to one strength may differ in the last digits; a threshold is met this much below it.
+TOLERANCE: Final = 1e-9
+
+
+def _require(name: str, value: object, holds: bool, reason: str) -> None:
+    if not holds:
+        raise InvalidSetting(field=name, value=value, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """What sharing an identifier of one kind is worth.
+
+    ``weight``: of a fresh link between its only two holders, between 0 and 1: read it as the chance that the two act as one.
+    ``half_life_days``: days after which a link that nobody confirmed is worth half. ``hub_holders``: shared by more merchants
+    than this, it is a hub. ``crowding``: how much other holders take from a tie of two, see :func:`counted`; 0 is nothing.
+    """
+
+    weight: float
+    half_life_days: int
+    hub_holders: int
+    crowding: float
+
+    def __post_init__(self) -> None:
+        _require("weight", self.weight, 0 < self.weight < 1, "between 0 and 1, neither of them")
+        _require("half_life_days", self.half_life_days, self.half_life_days >= 1, "at least one day")
+        _require("hub_holders", self.hub_holders, self.hub_holders >= 2, "at least two merchants")
+        _require("crowding", self.crowding, 0 <= self.crowding <= 2, "from 0 to 2")
+
+
+#: Source: house rule. An owner, a licence and an account are shown by documents, so that one is enough; a phone, a device or an
+#: address passes on and is shared honestly, so that two kinds must agree — but a phone and an address alone are what a household
+#: shares, and do not reach ``ring_at``. Crowding 1, a division by (holders − 1), is how co-authors of one paper are weighed
+#: (Newman 2001, Phys. Rev. E 64, 016132); less finds more on made-up books, and the hubs are gone already.
+DEFAULT_KINDS: Final[Mapping[str, KindRule]] = MappingProxyType(
+    {
+        "owner": KindRule(weight=0.95, half_life_days=3650, hub_holders=200, crowding=0.0),
+        "licence": KindRule(weight=0.95, half_life_days=3650, hub_holders=200, crowding=0.0),
+        "account": KindRule(weight=0.90, half_life_days=1095, hub_holders=20, crowding=0.0),
+        "device": KindRule(weight=0.65, half_life_days=1095, hub_holders=15, crowding=0.1),
+        "phone": KindRule(weight=0.55, half_life_days=1095, hub_holders=15, crowding=0.1),
+        "address": KindRule(weight=0.25, half_life_days=1095, hub_holders=15, crowding=0.5),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRules:
+    """How shared identifiers are weighed; an identifier of a kind without a rule links nobody.
+
+    ``gap_half_life_days``: where one merchant had stopped using it before the other began — a number given to a new customer,
+    a machine sold on — each so many days in between halve the weight. ``ring_at``: the strength from which two merchants, or
+    two rings, count as one ring. ``join_at``: that from which one more merchant counts to a ring that exists already.
+    """
+
+    kinds: Mapping[str, KindRule] = field(default_factory=lambda: DEFAULT_KINDS)
+    gap_half_life_days: int = 30
+    ring_at: float = 0.67
+    join_at: float = 0.45
+
+    def __post_init__(self) -> None:
+        _require("kinds", sorted(self.kinds), bool(self.kinds), "at least one kind of identifier")
+        _require(
+            "gap_half_life_days", self.gap_half_life_days, self.gap_half_life_days >= 1, "at least one day"
+        )
+        _require("ring_at", self.ring_at, 0 < self.ring_at <= 1, "above 0, at most 1")
+        _require("join_at", self.join_at, 0 < self.join_at <= 1, "above 0, at most 1")
+
+    @property
+    def most_holders(self) -> int:
+        """The most merchants that may share an identifier of any kind without its being a hub.
+
+        >>> LinkRules().most_holders
+        200
+        """
+        return max(rule.hub_holders for rule in self.kinds.values())
+
+    def binds(self, strength: float, *, joining: bool = False) -> bool:
+        """Whether two merchants this strongly tied count as one ring; *joining*: whether one counts to a ring there is.
+
+        >>> LinkRules().binds(0.67), LinkRules().binds(0.6), LinkRules().binds(0.6, joining=True)
+        (True, False, True)
+        """
+        return strength >= (self.join_at if joining else self.ring_at) - TOLERANCE
+
+
+DEFAULT_RULES: Final = LinkRules()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Holding:
+    """A merchant has an identifier, from the first to the last day on which it was seen with it.
+
+    ``last_day`` None: nobody has said that it ended, so it is taken to hold still.
+    """
+
+    merchant: str
+    kind: str
+    identifier: str = field(repr=False)
+    first_day: date
+    last_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """An identifier shared by too many merchants to mean anything; ``holders`` is how many were counted, at least."""
+
+    kind: str
+    identifier: str = field(repr=False)
+    holders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One identifier that two merchants share, the smaller id first.
+
+    ``since``: the later of their first days with it; ``until``: the earlier of their last. ``since`` after ``until`` is a
+    change of hands, not a sharing. ``holders``: merchants that have it. ``weight``: from 0 to 1, see :func:`link_weight`;
+    ``counted``: the same between its two ends alone, see :func:`counted`.
+    """
+
+    one: str
+    other: str
+    kind: str
+    identifier: str = field(repr=False)
+    since: date
+    until: date
+    holders: int
+    weight: float
+    counted: float
+
+    @property
+    def changed_hands(self) -> bool:
+        """Whether one merchant had stopped using it before the other began."""
+        return self.since > self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the holdings say on a day: the links, freshest first, and the hubs that were left aside."""
+
+    as_of: date
+    links: tuple[Link, ...]
+    hubs: tuple[Hub, ...]
+
+
+def link_weight(rule: KindRule, gap_half_life: int, age: Measure, gap: Measure) -> Measure:
+    """What a link is worth however many share it, from 0 to the weight of its kind.
+
+    *age*: days since both were last seen with it; *gap*: days between the one's last and the other's first, 0 where they
+    overlap. *Source:* house rule.
+
+    >>> phone = KindRule(weight=0.6, half_life_days=365, hub_holders=15, crowding=0.5)
+    >>> link_weight(phone, 30, 365.0, 0.0)
+    0.3
+    """
+    halvings: Measure = age / rule.half_life_days + gap / gap_half_life
+    faded: Measure = rule.weight * 0.5**halvings
+    return faded
+
+
+def counted(weight: Measure, holders: Measure, crowding: Measure) -> Measure:
+    """What an identifier says of two of its holders: the less, the more others have it too. *Source:* house rule.
+
+    >>> counted(0.6, 5.0, 0.5)
+    0.3
+    """
+    worth: Measure = weight / (holders - 1.0) ** crowding
+    return worth
+
+
+def witnessed(weight: Measure, together: Measure, holders: Measure) -> Measure:
+    """What an identifier says of a ring and somebody beside it, who *together* are so many of its *holders*.
+
+    Every holder in the ring is a witness of its own, believed by the part they are of all other holders: an identifier that only
+    the ring has says much, one that the ring shares with many others hardly anything. *Source:* house rule.
+
+    >>> witnessed(0.5, 3.0, 3.0), round(witnessed(0.5, 2.0, 11.0), 3)
+    (0.75, 0.067)
+    """
+    witnesses: Measure = together - 1.0
+    belief: Measure = witnesses * witnesses / (holders - 1.0)
+    doubt: Measure = (1.0 - weight) ** belief
+    return 1.0 - doubt
+
+
+def joint_strength(weights: Iterable[float]) -> float:
+    """How strongly several links tie two merchants: the chance that at least one of them is no coincidence.
+
+    >>> joint_strength([0.6, 0.5])
+    0.8
+    """
+    doubt = 1.0
+    for weight in weights:
+        doubt *= 1.0 - weight
+    return 1.0 - doubt
+
+
+def links_among(holdings: Iterable[Holding], as_of: date, rules: LinkRules = DEFAULT_RULES) -> Evidence:
+    """Every link between the holders of the same identifiers, freshest first, and the hubs.
+
+    What began after *as_of* is not known yet. All holders of an identifier must be among the holdings: their number counts.
+
+    >>> day = date(2026, 1, 1)
+    >>> shared = [Holding("m-1", "phone", "c0ffee", day), Holding("m-2", "phone", "c0ffee", day)]
+    >>> [(link.one, link.other, link.kind, link.weight) for link in links_among(shared, day).links]
+    [('m-1', 'm-2', 'phone', 0.55)]
+    """
+    links: list[Link] = []
+    hubs: list[Hub] = []
+    for (kind, identifier), holders in _by_identifier(holdings, as_of, rules).items():
+        if len(holders) > rules.kinds[kind].hub_holders:
+            hubs.append(Hub(kind, identifier, len(holders)))
+        else:
+            links.extend(_links_of(holders, as_of, rules))
+    return Evidence(as_of, freshest_first(links), in_order(hubs))
+
+
+def freshest_first(links: Iterable[Link]) -> tuple[Link, ...]:
+    """Links by their last day, the latest first, then the strongest; no two orders are possible."""
+    return tuple(
+        sorted(links, key=lambda link: (-link.until.toordinal(), -link.weight, link.one, link.other, link.kind, link.identifier))
+    )  # fmt: skip
+
+
+def in_order(hubs: Iterable[Hub]) -> tuple[Hub, ...]:
+    """Hubs once each, those with the most holders first."""
+    return tuple(sorted(set(hubs), key=lambda hub: (-hub.holders, hub.kind, hub.identifier)))
+
+
+def _by_identifier(
+    holdings: Iterable[Holding], as_of: date, rules: LinkRules
+) -> dict[tuple[str, str], list[Holding]]:
+    """The holders of each identifier known on a day, each once, with the days it was theirs as then known."""
+    spans: dict[tuple[str, str], dict[str, Holding]] = {}
+    for holding in holdings:
+        if holding.kind not in rules.kinds or holding.first_day > as_of:
+            continue
+        _check_span(holding)
+        holders = spans.setdefault((holding.kind, holding.identifier), {})
+        holders[holding.merchant] = _joined(holders.get(holding.merchant), holding, as_of)
+    return {
+        key: [holders[merchant] for merchant in sorted(holders)] for key, holders in sorted(spans.items())
+    }
+
+
+def _joined(known: Holding | None, told: Holding, as_of: date) -> Holding:
+    """One span from what was known and what is told, ended by *as_of* at the latest."""
+    first, last = told.first_day, min(told.last_day or as_of, as_of)
+    if known is not None and known.last_day is not None:
+        first, last = min(first, known.first_day), max(last, known.last_day)
+    return Holding(told.merchant, told.kind, told.identifier, first, last)
+
+
+def _links_of(holders: list[Holding], as_of: date, rules: LinkRules) -> Iterator[Link]:
+    for one, other in combinations(holders, 2):
+        since = max(one.first_day, other.first_day)
+        until = min(one.last_day or as_of, other.last_day or as_of)
+        age, gap = (as_of - until).days, max(0, (since - until).days)
+        rule, count = rules.kinds[one.kind], len(holders)
+        weight = link_weight(rule, rules.gap_half_life_days, float(age), float(gap))
+        worth = counted(weight, float(count), rule.crowding)
+        yield Link(one.merchant, other.merchant, one.kind, one.identifier, since, until, count, weight, worth)
+
+
+def _check_span(holding: Holding) -> None:
+    if holding.last_day is not None and holding.last_day < holding.first_day:
+        raise InvalidSetting(
+            field="last_day", value=holding.last_day.isoformat(), reason=f"is before the first day, {holding.first_day}"
+        )  # fmt: skip
