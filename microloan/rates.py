@@ -180,7 +180,11 @@ def parse_percentage(given: object, field: str) -> Fraction:
 def _basis(given: object, field: str, shown: object = None) -> int:
     if given in (360, 365, "360", "365"):
         return int(str(given))
-    raise InvalidRate(field=field, value=given if shown is None else shown, reason="a yearly rate needs its basis, 360 or 365")
+    raise InvalidRate(
+        field=field,
+        value=given if shown is None else shown,
+        reason="a yearly rate needs its basis, 360 or 365",
+    )
 
 
 def _plain(value: Fraction, places: int) -> str:

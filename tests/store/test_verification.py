@@ -25,7 +25,10 @@ TAMPERING = {
         "UPDATE ml_journal SET amount_minor = amount_minor * 2 WHERE source = 'night'",
         "ledger_balance",
     ),
-    "a cached principal": ("UPDATE ml_loan SET principal_minor = principal_minor - 1", "loan_principal_minor"),
+    "a cached principal": (
+        "UPDATE ml_loan SET principal_minor = principal_minor - 1",
+        "loan_principal_minor",
+    ),
     "a cached exposure": ("UPDATE ml_facility SET outstanding_minor = 0", "facility_outstanding"),
     "a raised limit": ("UPDATE ml_facility SET limit_minor = limit_minor * 2", "facility_limit_minor"),
     "an accrual formula": ("UPDATE ml_accrual SET q = q + 1", "accrual_total"),
