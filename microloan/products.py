@@ -140,6 +140,17 @@ class ExposureCaps(_Frozen):
         return None if self.merchant is None else to_minor(self.merchant, currency, "caps.merchant")
 
 
+class BusinessDays(_Frozen):
+    """Where a due date moves that falls on a closed day: which days are closed, and in which direction.
+
+    ``calendar``: ``weekends``, or a country's two letters (``CN``) for its public holidays with their moved workdays. The
+    holidays the lender has listed are closed in either. *Source:* SEMANTICS 3.
+    """
+
+    calendar: Annotated[str, Field(pattern=r"^(weekends|[A-Z]{2})$")] = "weekends"
+    roll: Literal["following", "modified_following", "preceding"] = "following"
+
+
 class RateCeiling(_Frozen):
     """The highest all-in yearly cost of new loans from a day on: a plain share, or a multiple of the LPR of that day.
 
@@ -194,6 +205,7 @@ class Product(_Frozen):
     seasonal_max_days: Annotated[int, Field(ge=1, le=366, strict=True)] = 90
     day_count: DayCount = "actual"
     due_day: Annotated[int, Field(ge=1, le=31, strict=True)] | None = None
+    business_days: BusinessDays | None = None
     interest_free_days: Annotated[int, Field(ge=0, le=3660, strict=True)] = 0
     min_interest_days: Annotated[int, Field(ge=0, le=3660, strict=True)] = 0
     grace_days: Annotated[int, Field(ge=0, le=365, strict=True)] = 0

@@ -5,8 +5,10 @@ Each is an event, each reversible. Source: SEMANTICS 5, 9.8 to 9.12.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from fractions import Fraction
+from typing import Any, cast
 
 from ..days import days_between
 from ..errors import EventRefused, InvalidDate, InvalidEvent, InvalidRate
@@ -20,19 +22,22 @@ from ..servicing.events import (
     RateChanged,
     Recovered,
     Repaid,
+    Restructured,
     Reversed,
     Settled,
     Waived,
     WrittenOff,
 )
 from ..servicing.replay import effective
-from ..store import lending
+from ..store import catalogue, lending
 from ..store.unit import Unit
-from ..terms import COMPONENTS, Component
+from ..terms import COMPONENTS, METHODS, Component, LoanTerms, Method
+from .business_days import rolled_plan
+from .ceilings import guard_price
 from .dossier import Dossier, LoanFile, open_loan, refuse_unless
 from .offers import RATE_DECIMALS
 from .payments import guard_running, value_day
-from .results import Entry
+from .results import ChargeBack, Entry
 from .views import entry_view
 
 
@@ -40,12 +45,16 @@ def fee(unit: Unit, loan_id: str, amount: object, name: str) -> Entry:
     """Charge a fee, collectable from today. Raises EventRefused where all charges together would pass the yearly cap."""
     dossier, loan = _running(unit, loan_id)
     minor = positive_minor(amount, dossier.row["currency"])
+    _guard_cap(loan, minor)
+    return _done(dossier, loan, dossier.add(loan, FeeCharged, amount_minor=minor, name=name), minor)
+
+
+def _guard_cap(loan: LoanFile, minor: int) -> None:
     room = charge_room(loan)
     if room is not None and minor > room:
-        shown = to_major(max(0, room), dossier.row["currency"])
+        shown = to_major(max(0, room), loan.row["currency"])
         reason = f"with it the charges pass the yearly cap; at most {shown} may be charged today"
-        raise EventRefused(code="annual_cap_exceeded", subject=loan_id, reason=reason)
-    return _done(dossier, loan, dossier.add(loan, FeeCharged, amount_minor=minor, name=name), minor)
+        raise EventRefused(code="annual_cap_exceeded", subject=loan.id, reason=reason)
 
 
 def charge_room(loan: LoanFile) -> int | None:
@@ -89,12 +98,12 @@ def waive(unit: Unit, loan_id: str, component: str, amount: object) -> Entry:
 
 
 def change_rate(unit: Unit, loan_id: str, rate: Rate, value_date: date | None) -> Entry:
-    """Another contract rate from the night of the value date."""
+    """Another contract rate from the night of the value date. Raises EventRefused for one above the ceiling in force."""
     dossier, loan = _running(unit, loan_id, value_date)
-    if rate.decimals > RATE_DECIMALS:
-        raise InvalidRate(
-            field="rate", value=str(rate), reason=f"at most {RATE_DECIMALS} decimals as a fraction"
-        )
+    _guard_rate(rate)
+    last = loan.life.maturity
+    if last is not None and dossier.today < last and loan.state.principal:
+        _guard_new_price(dossier, loan, {"maturity": last, "rate": rate})
     event = dossier.add(loan, RateChanged, value_day(dossier, value_date), rate=rate)
     return _done(dossier, loan, event, 0)
 
@@ -115,7 +124,65 @@ def extend(unit: Unit, loan_id: str, maturity: date) -> Entry:
     if maturity <= dossier.today or (now is not None and maturity <= now):
         reason = f"must lie after today, {dossier.today}, and after the maturity {now}"
         raise InvalidDate(field="maturity", value=str(maturity), reason=reason)
-    return _done(dossier, loan, dossier.add(loan, Extended, maturity=maturity), 0)
+    return _done(dossier, loan, _extension(dossier, loan, Extended, maturity=maturity), 0)
+
+
+def restructure(
+    unit: Unit, loan_id: str, maturity: date, method: str | None, due_day: int | None, rate: Rate | None
+) -> Entry:
+    """New terms from what is outstanding (重组): another maturity, and where given another method, due day, rate.
+
+    Raises InvalidDate unless the maturity lies after today, InvalidEvent for a method or due day there is not, EventRefused
+    for a sweep loan and where the new terms cost more than the ceiling in force.
+    """
+    dossier, loan = _running(unit, loan_id)
+    if maturity <= dossier.today:
+        raise InvalidDate(field="maturity", value=str(maturity), reason=f"must lie after {dossier.today}")
+    _guard_method(loan, method)
+    if due_day is not None and due_day not in range(1, 32):
+        raise InvalidEvent(id="restructure", field="due_day", value=due_day, reason="a day of the month, 1 to 31")
+    if rate is not None:
+        _guard_rate(rate)
+    new: dict[str, Any] = {"maturity": maturity, "method": method, "due_day": due_day, "rate": rate}
+    if loan.state.principal:
+        _guard_new_price(dossier, loan, new)
+    return _done(dossier, loan, _extension(dossier, loan, Restructured, **new), 0)
+
+
+def _guard_method(loan: LoanFile, method: str | None) -> None:
+    if method is not None and method not in METHODS:
+        reason = f"one of {', '.join(METHODS)}"
+        raise InvalidEvent(id="restructure", field="method", value=method, reason=reason)
+    swept = method is not None and "sweep" in (method, loan.life.method)
+    refuse_unless(not swept, "sweep_terms", loan.id, "a sweep has terms of its own")
+
+
+def _guard_rate(rate: Rate) -> None:
+    if rate.decimals > RATE_DECIMALS:
+        raise InvalidRate(
+            field="rate", value=str(rate), reason=f"at most {RATE_DECIMALS} decimals as a fraction"
+        )
+
+
+def _guard_new_price(dossier: Dossier, loan: LoanFile, new: dict[str, Any]) -> None:
+    """The ceiling holds for new terms too: a loan of what is outstanding, from today, at the method and rate to come."""
+    terms, row = loan.life.terms, loan.row
+    assert terms is not None, "a running loan has terms"
+    named = {name: value for name, value in new.items() if value is not None}
+    product = catalogue.product(dossier.unit, row["product"], row["product_version"])
+    kept = {"method": loan.life.method, "rate": loan.life.rate(dossier.today)}
+    anew = {"principal": to_major(loan.state.principal, row["currency"]), "start": dossier.today}
+    none = {"term": None, "due_dates": None, "min_interest_days": 0, "interest_free_days": 0}
+    guard_price(dossier.unit, product, LoanTerms.parse(dict(terms) | kept | anew | none | named), loan.id)
+
+
+def _extension(dossier: Dossier, loan: LoanFile, make: Callable[..., Extended], **fields: Any) -> Event:
+    """Append an extension; where the product rolls due dates to business days, it carries those to come."""
+    place = {"value_date": dossier.today, "booked_on": dossier.today, "sequence": dossier.row["last_seq"] + 1}
+    days = rolled_plan(dossier.unit, loan, make(id="plan", **place, **fields))
+    if days is not None:
+        fields |= {"maturity": days[-1], "due_dates": days}
+    return dossier.add(loan, make, **fields)
 
 
 def write_off(unit: Unit, loan_id: str) -> Entry:
@@ -178,6 +245,22 @@ def _reverse_one(dossier: Dossier, loan: LoanFile, event_id: str, reason: str) -
     state = dossier.settle(loan, loan.life.plus(event))
     target = next(known for known in loan.life.events if known.id == event_id)
     return entry_view(loan, dossier.events[-1], getattr(target, "amount_minor", 0), state)
+
+
+def charge_back(unit: Unit, event_id: str, reason: str, fee_amount: object | None) -> ChargeBack:
+    """A payment bounced: all of it is reversed, over however many loans it was split, and a fee may be charged for it.
+
+    The fee goes to the loan of the event named. Raises EventRefused for what is no payment, was reversed already, or a fee
+    that passes the yearly cap.
+    """
+    found = lending.event(unit, event_id)
+    dossier = open_dossier(unit, lending.facility_of_loan(unit, found.loan) if found.loan else found.facility)
+    parts = _parts_of_payment(dossier, found)
+    refuse_unless(bool(parts), "not_a_payment", event_id, f"a {found.kind} is no payment that can bounce")
+    fee_minor = None if fee_amount is None else positive_minor(fee_amount, dossier.row["currency"], "fee")
+    files = {part.loan: dossier.loan(part.loan) for part in parts}
+    reversals = [_reverse_one(dossier, files[part.loan], part.id, reason, fee_minor if part.id == event_id else None) for part in parts]
+    return reversals
 
 
 def _partners(dossier: Dossier, found: lending.Row) -> list[lending.Row]:

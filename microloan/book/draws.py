@@ -8,19 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date
-from fractions import Fraction
 from typing import Any, cast
 
 from ..days import Term
 from ..errors import DrawRefused, InvalidDate, InvalidTerms
 from ..money import amount_text, positive_minor, to_major
-from ..products import Product, ceiling_on
+from ..products import Product
 from ..rates import Rate
 from ..servicing.facility import DrawRequest, ExposureCap, Refusal, available, draw_refusals
 from ..store import catalogue, lending, reading
 from ..store.unit import Unit
 from ..terms import LoanTerms, Method
 from . import lender
+from .business_days import with_rolled_dates
+from .ceilings import ceiling_in_force
 from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
 from .facilities import line_of
 from .lives import CONFIRMED, DRAWN, FAILED, LoanLife
@@ -78,7 +79,7 @@ def _refusals(unit: Unit, dossier: Dossier, product: Product, request: DrawReque
         day=dossier.today,
         overdue_loan=lending.overdue_loan(unit, bucket, merchant),
         caps=_caps(unit, product, dossier),
-        ceiling=_ceiling(unit, product, dossier.today),
+        ceiling=ceiling_in_force(unit, product, dossier.today),
     )
 
 
@@ -95,13 +96,6 @@ def _caps(unit: Unit, product: Product, dossier: Dossier) -> Sequence[ExposureCa
     if len(group) > 1:
         unit.lock_group(min(group))  # two related merchants must not draw under one cap at the same time
     return [*caps, *lender.exposure_caps(unit, merchant)]
-
-
-def _ceiling(unit: Unit, product: Product, day: date) -> Fraction | None:
-    """The highest all-in yearly cost in force: the lender's own ceilings where it has set some, else the product's."""
-    own = lender.rate_ceilings(unit)
-    ceiling = ceiling_on(product.ceilings if own is None else own, day)
-    return None if ceiling is None else ceiling.limit(lender.lpr_on(unit, day))
 
 
 def _refused(facility_id: str, amount: str, refusals: Sequence[Refusal]) -> DrawRefused:
@@ -162,17 +156,19 @@ def confirm_payout(unit: Unit, loan_id: str, value_date: date | None) -> Loan:
 
 
 def _confirm(dossier: Dossier, loan: LoanFile, start: date) -> None:
-    given = json.loads(loan.row["terms"]) | {"start": start.isoformat()}
+    row = loan.row
+    given = json.loads(row["terms"]) | {"start": start.isoformat()}
+    product = catalogue.product(dossier.unit, row["product"], row["product_version"])
     try:
-        terms = LoanTerms.parse(given)
+        terms = with_rolled_dates(dossier.unit, product, LoanTerms.parse(given))
     except InvalidTerms:
         raise InvalidDate(
             field="value_date", value=str(start), reason="the terms do not allow this start"
         ) from None
     event = dossier.book(CONFIRMED, {"terms": terms.canonical()}, loan=loan.id, value_date=start)
     life = LoanLife(agreed=terms, payout_family=(event["id"],))
-    loan.row |= {"terms": json.dumps(terms.canonical(), sort_keys=True), "start": start}
-    dossier.row["pending_minor"] -= loan.row["drawn_minor"]
+    row |= {"terms": json.dumps(terms.canonical(), sort_keys=True), "start": start}
+    dossier.row["pending_minor"] -= row["drawn_minor"]
     dossier.settle(loan, life)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from ..accounting.position import CLASSED_ACCOUNTS, position
 from ..rates import Rate
 from ..servicing.accrual import AccrualRow
-from ..servicing.events import Event, Extended, RateChanged, event_from_payload
+from ..servicing.events import Event, Extended, Restructured, event_from_payload, rate_of
 from ..servicing.replay import Life, accrual_rows, effective, life, replay
 from ..servicing.state import LoanState
-from ..terms import LoanTerms
+from ..terms import LoanTerms, Method
 
 #: Events of a loan that replay does not read: the draw and its payout.
 DRAWN, CONFIRMED, FAILED = "drawn", "payout_confirmed", "payout_failed"
@@ -85,17 +85,33 @@ class LoanLife:
         if not any(isinstance(event, Extended) for event in self.events):
             return self.terms.last_day
         counting, _ = effective(self.terms, self.events)
-        return [self.terms.last_day, *(e.maturity for e in counting if isinstance(e, Extended))][-1]
+        extended = [e for e in counting if isinstance(e, Extended)]
+        return _last_day(extended[-1]) if extended else self.terms.last_day
 
     def rate(self, as_of: date) -> Rate | None:
         """The contract rate in force on a day; None while there are no terms."""
         if self.terms is None:
             return None
-        if not any(isinstance(event, RateChanged) for event in self.events):
+        if not any(rate_of(event) for event in self.events):
             return self.terms.rate
         counting, _ = effective(self.terms, self.events)
-        rates = [e.rate for e in counting if isinstance(e, RateChanged) and e.value_date <= as_of]
+        rates = [rate for e in counting if e.value_date <= as_of and (rate := rate_of(e)) is not None]
         return rates[-1] if rates else self.terms.rate
+
+    @property
+    def method(self) -> Method | None:
+        """The repayment method, with the restructurings that stand; None while there are no terms."""
+        if self.terms is None:
+            return None
+        if not any(isinstance(event, Restructured) for event in self.events):
+            return self.terms.method
+        counting, _ = effective(self.terms, self.events)
+        agreed = [e.method for e in counting if isinstance(e, Restructured) and e.method is not None]
+        return agreed[-1] if agreed else self.terms.method
+
+
+def _last_day(event: Extended) -> date:
+    return event.due_dates[-1] if event.due_dates else event.maturity
 
 
 def read_life(rows: Iterable[Any]) -> LoanLife:

@@ -10,6 +10,8 @@ from ..products import Product
 from ..store import catalogue
 from ..store.chain import canonical_json
 from ..store.unit import Unit
+from .business_days import calendar_of
+from .ceilings import guard_product
 from .desk import Desk
 from .results import ProductVersion
 
@@ -23,7 +25,8 @@ class Products:
     def propose(self, product: Product, *, idempotency_key: str | None = None) -> ProductVersion:
         """Put a new version on file; it lends nothing until approved.
 
-        Raises CurrencyMismatch for another currency than the book's, InvalidProduct for a version that is not newer.
+        Raises CurrencyMismatch for another currency than the book's, InvalidProduct for a version that is not newer,
+        InvalidSetting for a calendar that is not known.
         """
         request = {"name": product.name, "version": product.version, "sha256": product.sha256}
         subject = f"{product.name}@{product.version}"
@@ -33,7 +36,10 @@ class Products:
         )  # fmt: skip
 
     def approve(self, name: str, version: int, *, idempotency_key: str | None = None) -> ProductVersion:
-        """Make a proposed version the one new offers use. Raises FourEyesRequired where the book wants a second person."""
+        """Make a proposed version the one new offers use. Raises FourEyesRequired where the book wants a second person.
+
+        Raises EventRefused (rate_above_ceiling) where a price of the policies in force would pass the ceiling with it.
+        """
         return self._desk.command(
             "product.approve", {"name": name, "version": version}, lambda unit: approve(unit, name, version),
             ProductVersion, key=idempotency_key, subject=f"{name}@{version}",
@@ -66,6 +72,8 @@ def propose(unit: Unit, product: Product) -> ProductVersion:
     if product.version <= last:
         reason = f"version {last} is on file; a change is a new version"
         raise InvalidProduct(file=product.name, field="version", reason=reason)
+    if product.business_days is not None:
+        calendar_of(product.business_days)
     catalogue.add_product(unit, _row(unit, product))
     return _view(catalogue.product_row(unit, product.name, product.version))
 
@@ -80,6 +88,7 @@ def approve(unit: Unit, name: str, version: int, *, shipped: bool = False) -> Pr
     book = catalogue.book(unit)
     if book is not None and book.four_eyes == "on" and row.proposed_by == unit.actor and not shipped:
         raise FourEyesRequired(subject=f"product {name} version {version}", actor=unit.actor)
+    guard_product(unit, catalogue.product(unit, name, version))
     catalogue.approve_product(unit, name, version)
     return _view(catalogue.product_row(unit, name, version))
 

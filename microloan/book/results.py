@@ -265,6 +265,62 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeBack:
+    """A bounced payment taken back: an entry per loan it had been split over, and the fee for it, if any."""
+
+    event_id: str
+    amount: Decimal
+    currency: str
+    booked_on: Day
+    reversals: tuple[Entry, ...]
+    fee: Entry | None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoanCost:
+    """What a loan costs its merchant, from what was paid so far and what is still to be paid; yearly fractions.
+
+    ``yearly_rate`` is the contract rate × 365, ``simple_yearly_cost`` all charges over the principal outstanding × 365,
+    ``effective_yearly_cost`` the compound rate (IRR of the dated payments). ``charges`` = interest, penalty and fees, less
+    what was waived. The costs are None of a loan that was never outstanding over a night.
+    """
+
+    loan_id: str
+    as_of: Day
+    currency: str
+    yearly_rate: Decimal
+    charges: Decimal
+    simple_yearly_cost: Decimal | None
+    effective_yearly_cost: Decimal | None
+    known_on: Day | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CeilingLine:
+    """The new loans of a month under one LPR, and those above 4 × LPR; None where no LPR is set. Share by amount."""
+
+    month: str
+    lpr_rate: Decimal | None
+    ceiling_rate: Decimal | None
+    loans: int
+    amount: Decimal
+    loans_above: int | None
+    amount_above: Decimal | None
+    share_above: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateCeilingReport:
+    """New loans from ``first`` to ``last``, both included, against 4 × the LPR of their first day."""
+
+    first: Day
+    last: Day
+    currency: str
+    lines: tuple[CeilingLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Payoff:
     """What closes a loan on a day (结清金额)."""
 

@@ -75,7 +75,8 @@ class LinkRules:
 
     ``gap_half_life_days``: where one merchant had stopped using it before the other began — a number given to a new customer,
     a machine sold on — each so many days in between halve the weight. ``ring_at``: the strength from which two merchants, or
-    two rings, count as one ring. ``join_at``: that from which one more merchant counts to a ring that exists already.
+    two rings, count as one ring. Above the weight of
+    every kind that shall not bind alone. ``join_at``: that from which one more merchant counts to a ring that exists already.
     """
 
     kinds: Mapping[str, KindRule] = field(default_factory=lambda: DEFAULT_KINDS)

@@ -49,7 +49,7 @@ class Holdings:
     """Who has which identifier: one row per merchant and identifier, days as ordinals, both ends counted.
 
     ``kind`` numbers :attr:`kinds`; merchants are numbered from 0 to ``merchants`` − 1 in the order of their ids, identifiers
-    from 0. ``merchant_id`` and ``identifier_of`` give the texts back.
+    of all kinds together from 0. ``merchant_id`` and ``identifier_of`` give the texts back.
     """
 
     kinds: tuple[str, ...]
@@ -344,13 +344,7 @@ def _weighed_batch(
     holdings: Holdings, left: Ints, right: Ints, count: int, as_of: date, rules: LinkRules
 ) -> Links:
     first, second = holdings.merchant[left], holdings.merchant[right]
-    twice = np.flatnonzero(first == second)[:1]
-    _require(
-        "holdings",
-        [holdings.merchant_id(int(first[each])) for each in twice],
-        not len(twice),
-        "one row per merchant and identifier",
-    )
+    _check_once(holdings, first[first == second])
     swapped = first > second
     one, other = np.where(swapped, right, left), np.where(swapped, left, right)
     today, kind = as_of.toordinal(), holdings.kind[one]
@@ -366,6 +360,13 @@ def _weighed_batch(
     crowding = _crowding(holdings.kinds, rules)[kind]
     worth = counted(weight, holders.astype(np.float64), crowding)
     return Links(one.astype(np.int32), other.astype(np.int32), holders, weight, worth)
+
+
+def _check_once(holdings: Holdings, twice: Ints) -> None:
+    if len(twice):
+        raise InvalidSetting(
+            field="holdings", value=holdings.merchant_id(int(twice[0])), reason="one row per merchant and identifier"
+        )  # fmt: skip
 
 
 def _crowding(kinds: tuple[str, ...], rules: LinkRules) -> Floats:
@@ -461,9 +462,8 @@ class _Book:
     def _witnessed(self, links: Links, label: Ints, low: Ints, high: Ints) -> tuple[Ints, Floats]:
         """For every identifier between two groups: the pair of groups as one number, and what the identifier says of them."""
         pair = low * np.int64(len(label)) + high
-        alone = np.flatnonzero(
-            links.holders == 2
-        )  # the two that have it are one in each group: nothing to count
+        # Where only two have an identifier, one is in each group: nothing to count, and most are such.
+        alone = np.flatnonzero(links.holders == 2)
         shared = np.flatnonzero(links.holders > 2)
         identifier = self.holdings.identifier[links.row_one[shared]]
         order = np.lexsort((identifier, pair[shared]))

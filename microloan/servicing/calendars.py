@@ -82,12 +82,17 @@ def rolled_due_dates(terms: LoanTerms, closed: Closed, rule: Roll = "following")
     >>> [day.isoformat() for day in rolled_due_dates(terms, weekends)]
     ['2024-06-03', '2024-07-01', '2024-08-01']
     """
-    return ascending([_after(terms.start, day, closed, rule) for day in due_days(terms)])
+    return rolled_after(terms.start, due_days(terms), closed, rule)
 
 
-def _after(start: date, day: date, closed: Closed, rule: Roll) -> date:
-    moved = rolled(day, closed, rule)
-    return moved if moved > start else rolled(day, closed, "following")
+def rolled_after(start: date, days: Sequence[date], closed: Closed, rule: Roll) -> tuple[date, ...]:
+    """Due dates after the roll, ascending, each once; one that would not lie after *start* rolls forward.
+
+    >>> rolled_after(date(2024, 5, 31), [date(2024, 6, 1)], weekends, "preceding")
+    (datetime.date(2024, 6, 3),)
+    """
+    moved = [(rolled(day, closed, rule), rolled(day, closed)) for day in days]
+    return ascending([day if day > start else forward for day, forward in moved])
 
 
 def ascending(days: Sequence[date]) -> tuple[date, ...]:

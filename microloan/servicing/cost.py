@@ -16,9 +16,10 @@ from ..errors import InvalidRate, InvalidTerms
 from ..money import round_half_up, to_major
 from ..rates import Rate, parse_percentage, rate_decimal
 from ..terms import LoanTerms
+from .events import Event, Repaid
 from .replay import life, replay
 from .scenario import shown_row
-from .state import ScheduleRow
+from .state import LedgerRow, ScheduleRow, Split
 
 #: The day a quote starts on when none is given; any day gives the same figures for a term in days.
 QUOTE_START = date(2025, 1, 1)
@@ -167,6 +168,86 @@ def earliest_payoff_cost(terms: LoanTerms, fees: int = 0) -> Fraction:
     night = terms.start + timedelta(days=1)
     state = replay(terms, [], night)
     return Fraction((state.payoff - state.principal + fees) * 365, terms.principal_minor)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCost:
+    """What a loan costs its merchant over its whole life as it now looks.
+
+    ``charges`` (minor units) is what the merchant pays beyond what it received, below zero where principal was waived;
+    ``simple`` the charges over the principal outstanding × 365, ``effective`` the compound rate, both yearly fractions,
+    never below zero, and None for a loan outstanding over no night.
+    """
+
+    charges: int
+    simple: Fraction | None
+    effective: Decimal | None
+
+
+#: Events in whose ledger rows money moved between merchant and lender.
+_MONEY_MOVED = ("repay", "settlement", "recover", "refund")
+
+
+def running_cost(
+    terms: LoanTerms, events: Sequence[Event], as_of: date, *, known_on: date | None = None
+) -> RunningCost:
+    """The cost of a running loan: its dated payments up to *as_of*, then its plan; fees and penalty included.
+
+    What is due and unpaid counts as paid on *as_of*, a credit balance as paid out on it, the rest as paid on its due days.
+    *Source:* SEMANTICS 2; the compound rate as in :func:`effective_yearly_rate`.
+
+    >>> terms = LoanTerms.parse({"method": "anytime", "principal": "300000", "rate": "0.048%/day",
+    ...                          "start": "2017-05-01", "term": "90d"})
+    >>> cost = running_cost(terms, [], date(2017, 5, 1))
+    >>> cost.charges, cost.simple, cost.effective
+    (1296000, Fraction(219, 1250), Decimal('0.187109'))
+    """
+    day = max(as_of, terms.start)
+    known = [event for event in events if known_on is None or event.booked_on <= known_on]
+    known += _arrears_paid(terms, known, day)
+    told = life(terms, known, [day])
+    to_come = [row for row in told.schedule if row.due > day]
+    moved = [row for row in told.ledger if row.kind in _MONEY_MOVED and row.value_date is not None]
+    flows = [(row.value_date or day, _in_all(row.split)) for row in moved]
+    flows += [(row.due, row.total) for row in to_come]
+    left = told.states[0]
+    flows.append((day, -left.credit_balance if to_come else left.payoff - left.credit_balance))
+    charges = sum(amount for _, amount in flows) - terms.principal_minor
+    principal_days = _principal_days(terms, told.ledger, to_come, day)
+    if not principal_days:
+        return RunningCost(charges, None, None)
+    simple = Fraction(max(charges, 0) * 365, principal_days)
+    return RunningCost(charges, simple, effective_yearly_rate(terms.start, terms.principal_minor, flows))
+
+
+def _arrears_paid(terms: LoanTerms, known: Sequence[Event], day: date) -> list[Event]:
+    """A payment of what is due and unpaid on *day*; none where nothing is, or where the claim was written off."""
+    state = replay(terms, known, day)
+    due = state.fees + state.penalty + state.interest_due + state.principal_due
+    if not due or state.written_off:
+        return []
+    last = max((event.sequence for event in known), default=0)
+    return [Repaid(id="arrears", value_date=day, booked_on=day, sequence=last + 1, amount_minor=due)]
+
+
+def _in_all(split: Split) -> int:
+    return split.fees + split.penalty + split.interest + split.principal + split.credit
+
+
+def _principal_days(
+    terms: LoanTerms, ledger: Sequence[LedgerRow], to_come: Sequence[ScheduleRow], day: date
+) -> int:
+    """Principal × calendar days from the start to *day* as it was, and from then on as it is planned; minor units."""
+    total, principal, since = 0, terms.principal_minor, terms.start
+    for row in ledger:
+        if row.principal_after is not None and row.value_date is not None:
+            total += principal * (row.value_date - since).days
+            principal, since = row.principal_after, row.value_date
+    total, since = total + principal * (day - since).days, day
+    for planned in to_come:
+        total += principal * (planned.due - since).days
+        principal, since = principal - planned.principal, planned.due
+    return total
 
 
 def effective_yearly_rate(

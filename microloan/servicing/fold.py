@@ -150,6 +150,12 @@ class Fold:
             self.pass_nights(day)
             self.dawn = True
 
+    def wake(self) -> None:
+        """After :meth:`pass_to_dawn`: the morning of that day comes."""
+        self.dawn = False
+        if self.next_morning() == self.day:
+            self.morning(self.day)
+
     def next_morning(self) -> int:
         """The next day on which something happens by itself; FAR when nothing does."""
         if self.written_off:

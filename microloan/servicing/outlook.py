@@ -6,6 +6,7 @@ Source: SEMANTICS 9.13, and ARCHITECTURE (accrual is a formula, not rows).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 from ..days import LAST_DAY
@@ -61,14 +62,19 @@ def _ahead(loan: Fold) -> Iterator[Fallen]:
 
 
 def running_totals(loan: Fold) -> tuple[AccrualRow, ...]:
-    """Contract interest, and penalty if there is any, as formulas that hold until something happens by itself."""
+    """Contract interest, and penalty if there is any, as formulas that hold until something happens by itself.
+
+    Both name the same next action: from then on neither counts, the loan is replayed.
+    """
     asleep = loan.written_off or any(first <= loan.day < until for first, until in loan.pauses)
     base, late_base = (0, 0) if asleep else loan.bases()
     slope = 0 if loan.day < loan.free_until else base * loan.rate
     interest = _row(loan, "interest", loan.billed + loan.carried, loan.carry, slope)
     if not loan.late and not late_base:
         return (interest,)
-    return interest, _row(loan, "penalty", 0, loan.late, late_base * loan.penalty_rate)
+    penalty = _row(loan, "penalty", 0, loan.late, late_base * loan.penalty_rate)
+    soonest = min(interest.next_action, penalty.next_action)
+    return replace(interest, next_action=soonest), replace(penalty, next_action=soonest)
 
 
 def _row(loan: Fold, component: str, whole: int, carry: int, slope: int) -> AccrualRow:

@@ -9,7 +9,7 @@ Source: SEMANTICS 1, 3 to 6 and 9.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from operator import attrgetter
@@ -68,6 +68,20 @@ class Life:
     states: tuple[LoanState, ...]
     ledger: tuple[LedgerRow, ...]
     schedule: tuple[ScheduleRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A loan over the close of ``day``: at its end, after the night, after the next morning; and its running totals then.
+
+    The states leave out ``next_due``, which nobody posts.
+    """
+
+    day: date
+    evening: LoanState
+    dawn: LoanState
+    morning: LoanState
+    rows: tuple[AccrualRow, ...]
 
 
 def replay(
@@ -150,6 +164,34 @@ def accrual_rows(terms: LoanTerms, events: Sequence[Event], as_of: date) -> tupl
     loan = _opened(terms, counting)
     _walk(loan, counting, as_of)
     return running_totals(loan)
+
+
+def passages(terms: LoanTerms, events: Sequence[Event], first: date, last: date) -> Iterator[Passage]:
+    """The closes from that of *first*, included, to that of *last* in which more happens than a night's interest.
+
+    One walk; the states are those of :func:`replay`. No event may be valued after *first*: those days are not over.
+    *Source:* SEMANTICS 6 (b).
+
+    >>> terms = LoanTerms.parse({"method": "anytime", "principal": "300000", "rate": "0.048%/day",
+    ...                          "start": "2017-05-01", "term": "90d"})
+    >>> [str(close.day) for close in passages(terms, [], date(2017, 7, 29), date(2017, 8, 31))]
+    ['2017-07-29', '2017-07-30']
+    """
+    counting, _ = effective(terms, events)
+    loan = _opened(terms, counting)
+    _walk(loan, counting, first)
+    day = first
+    while day <= last:
+        loan.advance(day.toordinal())
+        following = day + _DAY
+        evening = state_of(loan, day, outlook=False)
+        loan.pass_to_dawn(following.toordinal())
+        dawn = state_of(loan, following, outlook=False)
+        loan.wake()
+        morning = state_of(loan, following, outlook=False)
+        rows = running_totals(loan)
+        yield Passage(day, evening, dawn, morning, rows)
+        day = min(row.next_action for row in rows) - _DAY
 
 
 # -- the walk ----------------------------------------------------------------------------------------------------------

@@ -13,8 +13,11 @@ from .outlook import next_due
 from .state import LedgerRow, LoanState, Split, Status
 
 
-def state_of(loan: Fold, as_of: date) -> LoanState:
-    """The loan on *as_of*, the day to which it was walked; before its start it is pending, with zeros."""
+def state_of(loan: Fold, as_of: date, *, outlook: bool = True) -> LoanState:
+    """The loan on *as_of*, the day to which it was walked; before its start it is pending, with zeros.
+
+    Without *outlook* ``next_due`` stays None: finding it walks on into the future.
+    """
     if loan.start > as_of.toordinal():
         return LoanState(as_of=as_of, status="pending")
     oldest, late = loan.oldest_due(), loan.late_days()
@@ -53,7 +56,7 @@ def state_of(loan: Fold, as_of: date) -> LoanState:
         recovered_penalty=loan.recovered["penalty"],
         recovered_fees=loan.recovered["fees"],
         recovered_principal=loan.recovered["principal"],
-        next_due=next_due(loan),
+        next_due=next_due(loan) if outlook else None,
     )
 
 

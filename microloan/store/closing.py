@@ -1,4 +1,4 @@
-"""Statements of the close of day: the set pass over the accrual rows, loans with something happening, seals.
+"""Statements of the close of day: the set pass over the accrual rows, loans with something happening, provisions, seals.
 
 f(n) = whole + q·u + (rem + m·u) / den with u = n − anchor_n, all integers; the close of T posts Σ f(T+1) − f(T) per
 product, class, memo and component. Source: ARCHITECTURE (the accrual row), SEMANTICS 6 and 7.
@@ -6,53 +6,51 @@ product, class, memo and component. Source: ARCHITECTURE (the accrual row), SEMA
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy import BindParameter, bindparam, case, func, insert, select, update
 
 from ..days import day_number
-from .lending import Row, columns, keyed
-from .tables_lending import ACCRUALS, EVENTS, FACILITIES, SEALS
+from .base import insert as insert_or_update
+from .lending import Row, at, columns, fixed, keyed
+from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS, PROVISIONS, SEALS
 from .unit import Unit
 
 _A = ACCRUALS.c
-_NOW = case((_A.day_count == 0, bindparam("now_actual")), else_=bindparam("now_30e"))
-_THEN = case((_A.day_count == 0, bindparam("then_actual")), else_=bindparam("then_30e"))
-
-
-def _rounded(n: Any) -> Any:
-    # Truncating division is flooring here: no operand is below zero.
-    return (_A.rem + _A.m * (n - _A.anchor_n)) // _A.den
-
-
-_EARNED = _A.q * (_THEN - _NOW) + _rounded(_THEN) - _rounded(_NOW)
 _GROUP = (_A.product, _A["class"], _A.memo, _A.component)
-_NIGHT = (
-    select(
-        _A.product,
-        _A["class"].label("class_"),
-        _A.memo,
-        _A.component,
-        func.min(_A.currency).label("currency"),
-        func.sum(_EARNED).label("total"),
-    )
-    .where(*keyed(ACCRUALS), _A.next_action > bindparam("next_day", type_=_A.next_action.type))
-    .group_by(*_GROUP)
-    .order_by(*_GROUP)
-)
-_DUE = (
-    select(_A.loan)
+_CURRENCY = select(_A.currency).where(*keyed(ACCRUALS, "product")).limit(1)
+_ACTION_DAYS = (
+    select(_A.next_action)
     .distinct()
-    .where(
-        *keyed(ACCRUALS),
-        _A.next_action <= bindparam("next_day", type_=_A.next_action.type),
-        _A.loan > bindparam("after"),
-    )
+    .where(*keyed(ACCRUALS), _A.next_action <= bindparam("last", type_=_A.next_action.type))
+    .order_by(_A.next_action)
+)
+_DUE_ON = (
+    select(*columns(ACCRUALS))
+    .where(*keyed(ACCRUALS, "next_action"), _A.loan > bindparam("after"))
     .order_by(_A.loan)
     .limit(bindparam("most"))
 )
+# What a replay reads of a loan and its events; the rest of these wide rows stays on disk.
+_OF_LOAN = (
+    "tenant", "bucket", "id", "product", "currency", "status", "principal_minor", "credit_minor", "class", "memo",
+    "oldest_due", "held_through", "held_reason",
+)  # fmt: skip
+_LOANS_IN = select(*(c for c in columns(LOANS) if c.name.rstrip("_") in _OF_LOAN)).where(
+    *keyed(LOANS), LOANS.c.id.in_(bindparam("ids", expanding=True))
+)
+_E = EVENTS.c
+_EVENTS_IN = (
+    select(_E.loan, _E.seq, _E.id, _E.kind, _E.value_date, _E.booked_on, _E.reverses, _E.payload)
+    .where(*keyed(EVENTS), _E.loan.in_(bindparam("ids", expanding=True)))
+    .order_by(_E.loan, _E.seq)
+)
+_CHANGED = ("status", "credit_minor", "class", "memo", "oldest_due", "held_through", "held_reason")
+_SET_LOANS = update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in _CHANGED})
 _ENDED_FACILITIES = (
     select(*columns(FACILITIES))
     .where(
@@ -62,37 +60,186 @@ _ENDED_FACILITIES = (
     )
     .with_for_update()
 )
-_BOOKED = select(EVENTS.c.facility, EVENTS.c.seq, EVENTS.c.hash).where(*keyed(EVENTS, "booked_on"))
+_J = JOURNAL.c
+_PRINCIPAL_MOVED = (
+    select(_J.product, _J["class"].label("class_"), _J.currency, func.sum(_J.amount_minor).label("total"))
+    .where(*keyed(JOURNAL, "day"), _J.source == fixed("command"), _J.account == fixed("principal"))
+    .group_by(_J.product, _J["class"], _J.currency)
+)
+_PROVISIONS = select(*columns(PROVISIONS)).where(*keyed(PROVISIONS))
+_PUT_PROVISIONS = insert_or_update(PROVISIONS)
+_PUT_PROVISIONS = _PUT_PROVISIONS.on_conflict_do_update(
+    index_elements=[PROVISIONS.c[name] for name in ("tenant", "bucket", "product", "class")],
+    set_={name: _PUT_PROVISIONS.excluded[name] for name in ("principal_minor", "allowance_minor")},
+)
+_BOOKED = select(_E.facility, _E.seq, _E.hash).where(*keyed(EVENTS, "booked_on"))
 _LAST_SEAL = select(SEALS.c.hash).where(*keyed(SEALS)).order_by(SEALS.c.day.desc()).limit(1)
 _SEALS = select(SEALS).where(*keyed(SEALS)).order_by(SEALS.c.day)
 _ADD_SEAL = insert(SEALS)
 
 
-def night_totals(unit: Unit, bucket: int, day: date) -> Sequence[Row]:
-    """What the night after *day* earns on loans to which nothing else happens, per product, class, memo and component."""
-    following = day + timedelta(days=1)
-    values = {
-        "bucket": bucket,
-        "next_day": following,
-        "now_actual": day_number(day, "actual"),
-        "now_30e": day_number(day, "30E/360"),
-        "then_actual": day_number(following, "actual"),
-        "then_30e": day_number(following, "30E/360"),
-    }
-    rows: Sequence[Row] = unit.execute(_NIGHT, values).all()
-    return rows
+# --- loans to which nothing happens ----------------------------------------------------------------------------------
 
 
-def due_loans(unit: Unit, bucket: int, next_day: date, after: str, most: int) -> list[str]:
-    """Ids of loans with something happening up to the morning of *next_day*, in order, from the one after *after*."""
-    values = {"bucket": bucket, "next_day": next_day, "after": after, "most": most}
-    return list(unit.execute(_DUE, values).scalars())
+@dataclass(frozen=True, slots=True)
+class GroupNights:
+    """What each night of a span earns on a group's loans, in minor units, in the order of the nights."""
+
+    product: str
+    class_: str
+    memo: int
+    component: str
+    currency: str
+    totals: tuple[int, ...]
+
+
+def night_totals(unit: Unit, bucket: int, days: Sequence[date]) -> list[GroupNights]:
+    """What the nights after consecutive *days* earn on loans to which nothing else happens in any of their closes."""
+    ends = [*days, days[-1] + timedelta(days=1)]
+    values: dict[str, Any] = {"bucket": bucket, "last": ends[-1]}
+    for place, day in enumerate(ends):
+        values[f"actual_{place}"] = day_number(day, "actual")
+        values[f"thirty_{place}"] = day_number(day, "30E/360")
+    rows = unit.execute(_nights(len(days)), values).all()
+    currencies = {row[0]: _currency(unit, bucket, row[0]) for row in rows}
+    return [GroupNights(*row[:4], currencies[row[0]], _per_night(row[4:])) for row in rows]
+
+
+def _per_night(sums: Sequence[Any]) -> tuple[int, ...]:
+    if len(sums) == 1:
+        return (int(sums[0]),)
+    return tuple(int(after) - int(before) for before, after in zip(sums, sums[1:], strict=False))
+
+
+@lru_cache(maxsize=64)
+def _nights(nights: int) -> Any:
+    """The grouped pass. One night: Σ f(1) − f(0); several: Σ f(n) − whole − q·u₀ at each end, one scan for all of them.
+
+    Neither holds ``whole``, so that a sum stays far from 64 bits. Truncating division floors: no operand is below zero.
+    """
+    ends = range(nights + 1)
+    sums = [_both_counts(_night)] if nights == 1 else [_both_counts(_end, place) for place in ends]
+    return (
+        select(*_GROUP, *(func.sum(each) for each in sums))
+        .where(*keyed(ACCRUALS), _A.next_action > bindparam("last", type_=_A.next_action.type))
+        .group_by(*_GROUP)
+        .order_by(*_GROUP)
+    )
+
+
+def _both_counts(formula: Any, *place: int) -> Any:
+    return case((_A.day_count == 0, formula("actual", *place)), else_=formula("thirty", *place))
+
+
+def _night(count: str) -> Any:
+    now, then = _number(count, 0), _number(count, 1)
+    return _A.q * (then - now) + _fraction(then) - _fraction(now)
+
+
+def _end(count: str, place: int) -> Any:
+    return _A.q * (_number(count, place) - _number(count, 0)) + _fraction(_number(count, place))
+
+
+def _number(count: str, place: int) -> BindParameter[int]:
+    return bindparam(f"{count}_{place}", type_=_A.anchor_n.type)
+
+
+def _fraction(n: Any) -> Any:
+    return (_A.rem + _A.m * (n - _A.anchor_n)) // _A.den
+
+
+def _currency(unit: Unit, bucket: int, product: str) -> str:
+    return str(unit.execute(_CURRENCY, {"bucket": bucket, "product": product}).scalar())
+
+
+# --- loans to which something happens --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DueLoan:
+    """A loan with something happening: its row, its accrual rows and its events."""
+
+    row: dict[str, Any]
+    accruals: tuple[Row, ...]
+    events: tuple[Row, ...]
+
+
+def due_loans(unit: Unit, bucket: int, last: date, most: int) -> Iterator[list[DueLoan]]:
+    """Loans with something happening up to the morning of *last*, in batches of *most*; each is to be given new rows."""
+    days = unit.execute(_ACTION_DAYS, {"bucket": bucket, "last": last}).scalars().all()
+    for day in days:
+        after = ""
+        while lines := _due_on(unit, bucket, day, after, most):
+            after = max(lines)
+            yield _with_events(unit, bucket, lines)
+
+
+def _due_on(unit: Unit, bucket: int, day: date, after: str, most: int) -> dict[str, list[Row]]:
+    # A loan has at most two rows and both carry one day: with one row more than asked for, no loan is cut in two.
+    values = {"bucket": bucket, "next_action": day, "after": after, "most": 2 * most + 1}
+    rows = unit.execute(_DUE_ON, values).all()
+    lines: dict[str, list[Row]] = {}
+    for row in rows:
+        lines.setdefault(row.loan, []).append(row)
+    if len(rows) > 2 * most:
+        lines.popitem()
+    return lines
+
+
+def _with_events(unit: Unit, bucket: int, lines: dict[str, list[Row]]) -> list[DueLoan]:
+    values = {"bucket": bucket, "ids": list(lines)}
+    events: dict[str, list[Row]] = {loan_id: [] for loan_id in lines}
+    for row in unit.execute(_EVENTS_IN, values):
+        events[row.loan].append(row)
+    loans = [_columns(row) for row in unit.execute(_LOANS_IN, values)]
+    return [DueLoan(row, tuple(lines[row["id"]]), tuple(events[row["id"]])) for row in loans]
+
+
+def _columns(row: Row) -> dict[str, Any]:
+    values = dict(row._mapping)
+    values["class"] = values.pop("class_")
+    return values
+
+
+def set_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Write what a close may change of loans."""
+    values = [
+        {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
+        | {f"new_{name}": row[name] for name in _CHANGED}
+        for row in rows
+    ]
+    if values:
+        unit.connection.execute(_SET_LOANS, values)
 
 
 def ended_facilities(unit: Unit, bucket: int, day: date) -> Sequence[Row]:
     """Live facilities whose validity ended before *day*, locked."""
     rows = unit.execute(_ENDED_FACILITIES, {"bucket": bucket, "day": day})
     return sorted(rows, key=lambda row: str(row.id))
+
+
+# --- provisions ------------------------------------------------------------------------------------------------------
+
+
+def principal_moved(unit: Unit, bucket: int, day: date) -> Sequence[Row]:
+    """What the commands of a day did to principal, per product and class."""
+    rows: Sequence[Row] = unit.execute(_PRINCIPAL_MOVED, {"bucket": bucket, "day": day}).all()
+    return rows
+
+
+def provisions(unit: Unit, bucket: int) -> Sequence[Row]:
+    """The provisions of a bucket as the last close left them."""
+    rows: Sequence[Row] = unit.execute(_PROVISIONS, {"bucket": bucket}).all()
+    return rows
+
+
+def put_provisions(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Write provisions, new or changed."""
+    if rows:
+        unit.connection.execute(_PUT_PROVISIONS, list(rows))
+
+
+# --- seals -----------------------------------------------------------------------------------------------------------
 
 
 def heads_of(unit: Unit, bucket: int, day: date) -> list[tuple[str, int, str]]:

@@ -229,7 +229,7 @@ class AccrualLine(Base, table=True):
         CheckConstraint(
             "den > 0 AND rem >= 0 AND rem < den AND m >= 0 AND m < den AND q >= 0", name="formula"
         ),
-        Index(None, "tenant", "bucket", "next_action"),
+        Index(None, "tenant", "bucket", "next_action", "loan"),
         rowid=False,
     )
     tenant: str = Field(primary_key=True, sa_type=Text)
@@ -271,6 +271,22 @@ class JournalRow(Base, table=True):
     account: str = Field(sa_type=Text)
     currency: str = Field(sa_type=Text)
     amount_minor: int = Field(sa_type=BigInt)
+
+
+class ProvisionRow(Base, table=True):
+    """The provision of a group at the last close: the principal it was counted on, and the figure posted (both minor)."""
+
+    __tablename__ = "ml_provision"
+    __table_args__ = table_args(
+        CheckConstraint("principal_minor >= 0 AND allowance_minor >= 0", name="amounts"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    product: str = Field(primary_key=True, sa_type=Text)
+    class_: str = Field(primary_key=True, sa_type=Text, sa_column_kwargs={"name": "class"})
+    currency: str = Field(sa_type=Text)
+    principal_minor: int = Field(sa_type=BigInt)
+    allowance_minor: int = Field(sa_type=BigInt)
 
 
 class SealRow(Base, table=True):
@@ -341,6 +357,7 @@ LOANS = table_of(LoanRow)
 EVENTS = table_of(EventRow)
 ACCRUALS = table_of(AccrualLine)
 JOURNAL = table_of(JournalRow)
+PROVISIONS = table_of(ProvisionRow)
 SEALS = table_of(SealRow)
 OUTBOX = table_of(OutboxRow)
 COMMANDS = table_of(CommandRow)

@@ -13,7 +13,7 @@ Source: SEMANTICS 8 (house rule).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -26,7 +26,17 @@ from ..clock import DEFAULT_ZONE
 from ..days import parse_date
 from .flow import NO_DAY, Bools, Ints, KnownFlow, SalesLines, known_flow, sales_lines
 from .genuine import flag_lines
-from .kernels import amount_sums, counts, first_of_runs, peak_spans, ratio, scaled, variation
+from .kernels import (
+    amount_sums,
+    counts,
+    first_of_runs,
+    momentum,
+    peak_spans,
+    ratio,
+    recency_weights,
+    scaled,
+    variation,
+)
 from .policy import SHIPPED_PEAKS, Detectors, Lags, Peak
 
 if TYPE_CHECKING:
@@ -186,13 +196,15 @@ def flagged_flow(lines: SalesLines, known_on: date, settings: Settings) -> Flagg
     return FlaggedFlow(flow, flag_lines(flow, settings.detectors, settings.peaks), settings)
 
 
-def feature_table(flagged: FlaggedFlow, *, cut_off: date, settled_only: bool = False) -> FeatureTable:
-    """All features over windows that end on *cut_off*, with the knowledge of the flow's day.
+def feature_table(
+    flagged: FlaggedFlow, *, cut_off: date, settled_only: bool = False, only: Iterable[str] | None = None
+) -> FeatureTable:
+    """All features, or *only* those named, over windows that end on *cut_off*, with the knowledge of the flow's day.
 
     ``settled_only``: lines not yet settled count for nothing, where the platform reports settlement.
     """
     view = View(flagged, cut_off.toordinal(), settled_only)
-    columns = {name: compute(view) for name, compute in _COMPUTE.items()}
+    columns = {name: _COMPUTE[name](view) for name in (_COMPUTE if only is None else only)}
     known_on = date.fromordinal(flagged.flow.known_on)
     return FeatureTable(flagged.flow.lines.shops, cut_off, known_on, columns)
 
@@ -586,6 +598,27 @@ def _growth_year(view: View) -> Column:
     before = view.placed_days[:, -90 - _YEAR : -_YEAR].sum(axis=1)
     known = (before > 0) & (view.life_days >= _YEAR + 90)
     return _known_if(ratio(view.placed_days[:, -90:].sum(axis=1), before), known)
+
+
+_MOMENTUM_DAYS: Final = 180
+_MOMENTUM_WEIGHTS: Final = recency_weights(_MOMENTUM_DAYS, 20)
+
+
+def _define_momentum(name: str, meaning: str, grid: Callable[[View], Ints]) -> None:
+    @_define(
+        name, "ratio", "180 days",
+        f"{meaning} of the last 180 days, weighted by recency (the weight halves every 20 days), over the same spread "
+        "evenly: above 1 where the shop sells more of late",
+        "missing with less than 30 days of history, or nothing in 180 days",
+    )  # fmt: skip
+    def _momentum(view: View) -> Column:
+        days = grid(view)[:, -_MOMENTUM_DAYS:]
+        known = (view.life_days >= BLOCK_DAYS) & (days.sum(axis=1) > 0)
+        return _known_if(momentum(days, view.life_days, _MOMENTUM_WEIGHTS), known)
+
+
+_define_momentum("momentum_orders", "orders", lambda view: view.order_days)
+_define_momentum("momentum_sales", "amounts placed", lambda view: view.placed_days)
 
 
 @_define(

@@ -7,6 +7,7 @@ lines give the same figures on every machine and from every engine.
 from __future__ import annotations
 
 from datetime import date
+from decimal import Context, Decimal
 from typing import Final
 
 import numpy as np
@@ -86,6 +87,40 @@ def ratio(part: Ints, whole: Ints) -> Ints:
 def scaled(value: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
     """Doubles to whole numbers, half-up, cut to ±10¹⁵ so that nothing overflows."""
     return np.clip(np.floor(value + 0.5), -_RATIO_LIMIT, _RATIO_LIMIT).astype(np.int64)
+
+
+def recency_weights(days: int, half_life: int) -> Ints:
+    """Whole-number weights of the last *days* days, oldest first: 16384 today, half of it every *half_life* days.
+
+    >>> recency_weights(41, 20)[[0, 20, 40]].tolist()
+    [4096, 8192, 16384]
+    """
+    context = Context(prec=28)
+    ages = (context.divide(Decimal(-age), Decimal(half_life)) for age in range(days - 1, -1, -1))
+    weights = [
+        int(context.multiply(Decimal(1 << 14), context.power(Decimal(2), age)) + Decimal("0.5"))
+        for age in ages
+    ]
+    return np.array(weights, dtype=np.int64)
+
+
+def momentum(values: Ints, existing: Ints, weights: Ints) -> Ints:
+    """How much of each row's sum lies late: its mean weight over the mean weight of its last *existing* entries.
+
+    In ten-thousandths, half-up; even values give 1. Entries before the existing ones must be zero. Large entries are
+    first brought to 40 bits, so that the weighted sum is exact in 64-bit integers; 0 where nothing lies above zero.
+
+    >>> momentum(np.array([[1, 1, 1], [0, 0, 2]]), np.array([3, 3]), np.array([1, 2, 6])).tolist()
+    [10000, 20000]
+    """
+    largest = np.abs(values).max(axis=1, initial=0)
+    shift = np.maximum(np.frexp(largest.astype(np.float64))[1].astype(np.int64) - 40, 0)
+    small = values >> shift[:, None] if shift.any() else values
+    total, weighted = small.sum(axis=1), small @ weights
+    lived = np.clip(existing, 1, len(weights))
+    weight_lived = np.cumsum(weights[::-1])[lived - 1]
+    found = scaled(weighted / np.maximum(total, 1) / weight_lived * lived * RATIO_SCALE)
+    return np.where(total > 0, found, 0)
 
 
 def variation(values: Ints, existing: Ints) -> Ints:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
+from math import ceil
+
+import numpy as np
 
 from ..money import currency_digits
 from .features import DEFINITIONS, Value
+from .flow import Ints
 from .policy import Characteristic, Grade, Odds, Policy
 
 _CONTEXT = Context(prec=28)
@@ -78,6 +82,25 @@ def probability_of(total: int, odds: Odds | None) -> Decimal | None:
     good = _CONTEXT.divide(Decimal(odds.good_to_bad.numerator), Decimal(odds.good_to_bad.denominator))
     good = _CONTEXT.multiply(good, _CONTEXT.power(Decimal(2), steps))
     return _CONTEXT.divide(Decimal(1), good + 1).quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
+
+
+def edges_of(characteristic: Characteristic, currency: str) -> Ints:
+    """The inner edges of a characteristic's bins, in the whole numbers its feature is kept in.
+
+    >>> from .policy import shipped_policy
+    >>> edges_of(shipped_policy().scorecard.characteristics[0], "CNY").tolist()[:3]
+    [1000, 2500, 4500]
+    """
+    places = places_of(characteristic.feature, currency)
+    below = [one.below for one in characteristic.bins if one.below is not None]
+    # a value is a whole number: reaching an edge between two of them is reaching the upper one
+    return np.array([ceil(edge.scaleb(places)) for edge in below], dtype=np.int64)
+
+
+def places_of(feature: str, currency: str) -> int:
+    """Decimals between a feature's whole numbers and what a policy writes: 4 for ratios, the currency's for amounts."""
+    unit = DEFINITIONS[feature].unit
+    return 4 if unit == "ratio" else currency_digits(currency) if unit == "amount" else 0
 
 
 def worst_points(points: tuple[Points, ...], told: int) -> tuple[Points, ...]:

@@ -1,0 +1,269 @@
+"""Rings over a whole book: ours beside its floor, scipy's connected components on the bare graph, in one run.
+
+    python benchmarks/bench_rings.py [--edges N] [--seed N]
+
+Edges: who has which phone, device, account, address and owner, as arrays, in a made-up book with rings hidden in it. Floor:
+``connected_components`` on the CSR matrix of these edges, made beforehand; it gives components of everybody who shares
+anything, malls and agents included. Ours: from the arrays to rings — hubs left aside, links weighed by kind, age and holders,
+ties that bind, rings grown. The second book is links only: every identifier has exactly two holders, drawn at random. Each
+figure is the median of three passes of processor time; peak memory is that of a process that does only this.
+
+    python benchmarks/bench_rings.py --recall
+
+prints how many hidden members are found, and the honest among those placed, on plans and seeds the rules were not tuned on.
+
+    python benchmarks/bench_rings.py --one
+
+looks from single merchants outwards in a SQLite book of a million identifiers. Floor: one bare join of a merchant's identifiers
+with their other holders, hubs and all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert
+
+from microloan.risk.generate import BookPlan, MadeUpBook, Score, made_up_book, score
+from microloan.risk.rings import around, ring_around
+from microloan.risk.wholebook import BookRings, Holdings, book_rings
+from microloan.store.base import open_engine
+from microloan.store.rings import surroundings
+from microloan.store.tables_sales import IDENTIFIERS
+from microloan.store.unit import Unit, random_id
+
+DAY = date(2026, 6, 30)
+PASSES = 3
+BARE_JOIN = """
+    SELECT theirs.merchant, theirs.kind FROM ml_identifier mine JOIN ml_identifier theirs USING (tenant, kind, digest)
+    WHERE mine.tenant = 'main' AND mine.bucket = 0 AND mine.merchant = ?
+"""
+SEEDS = range(211, 219)
+PLANS = {
+    "the plan tuned on, other seeds": BookPlan(),
+    "another plan": BookPlan(
+        merchants=40_000, rings=0.04, ring_size=(4, 20), pool=5, at_mall=0.3, ring_days=600, sleeping=0.15,
+        shared={"owner": 0.05, "account": 0.4, "device": 0.8, "phone": 0.6, "address": 0.65},
+        families=0.15, blocks=0.15, block_size=(4, 25), mall_size=(60, 1500), agents=0.15, agent_size=(2, 9),
+        local_agents=0.02, bookkeeper_size=(2, 30), recycled=0.08,
+    ),
+    "one merchant in a hundred in a ring": BookPlan(merchants=60_000, rings=0.01),
+    "old rings, much honest sharing": BookPlan(
+        merchants=50_000, rings=0.02, ring_size=(5, 9), pool=4, at_mall=0.5, ring_days=900,
+        shared={"owner": 0.15, "account": 0.3, "device": 0.7, "phone": 0.75, "address": 0.5},
+        families=0.2, family_phone=0.02, blocks=0.08, malls=0.25, agents=0.06, large_agents=0.3,
+        bookkeepers=0.1, payment_services=0.15, recycled=0.1, idle_days=(40, 200),
+    ),
+    "rings of three to five": BookPlan(ring_size=(3, 5)),
+    "rings that share little": BookPlan(
+        shared={"owner": 0.03, "account": 0.25, "device": 0.5, "phone": 0.5, "address": 0.5}
+    ),
+}  # fmt: skip
+
+
+def made_up(edges: int, seed: int) -> MadeUpBook:
+    """A book of about so many edges: five for each merchant and some handed on."""
+    return made_up_book(seed, DAY, BookPlan(merchants=int(edges / 5.05)))
+
+
+def links_only(edges: int, seed: int) -> Holdings:
+    """So many links, one identifier each, between a fifth as many merchants."""
+    random, merchants = np.random.default_rng(seed), edges // 5
+    one = random.integers(0, merchants, edges)
+    other = (one + random.integers(1, merchants, edges)) % merchants
+    kind = np.repeat(random.choice(np.arange(5, dtype=np.uint8), edges, p=[0.01, 0.02, 0.3, 0.32, 0.35]), 2)
+    first = DAY.toordinal() - random.integers(30, 1500, 2 * edges)
+    last = np.minimum(DAY.toordinal(), first + random.integers(0, 1500, 2 * edges))
+    return Holdings(
+        ("owner", "account", "device", "phone", "address"), merchants,
+        merchant=np.column_stack([one, other]).ravel(), identifier=np.repeat(np.arange(edges, dtype=np.int64), 2),
+        kind=kind, first_day=first.astype(np.int32), last_day=last.astype(np.int32),
+    )  # fmt: skip
+
+
+def bare_graph(holdings: Holdings, pairs: bool) -> Any:
+    """What the floor is given: merchants and identifiers as nodes, or merchants only where each edge is a pair of them."""
+    from scipy.sparse import csr_matrix
+
+    if pairs:
+        one, other, nodes = holdings.merchant[::2], holdings.merchant[1::2], holdings.merchants
+    else:
+        one, other = holdings.merchant, holdings.identifier + holdings.merchants
+        nodes = int(other.max()) + 1
+    ends = one.astype(np.int32), other.astype(np.int32)
+    return csr_matrix((np.ones(len(one), dtype=np.int8), ends), shape=(nodes, nodes))
+
+
+def floor(graph: Any) -> int:
+    """The bare routine."""
+    from scipy.sparse.csgraph import connected_components
+
+    return int(connected_components(graph, directed=False)[0])
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Processor time of one pass: the median of three."""
+    taken = []
+    for _ in range(PASSES):
+        began = time.process_time()
+        work()
+        taken.append(time.process_time() - began)
+    return median(taken)
+
+
+def peak_mib() -> float:
+    """The most memory this process has held since :func:`forget_peak`, in MiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def forget_peak() -> float:
+    """Begin to measure the peak anew (Linux); what is held now, in MiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_mib()
+
+
+def measure(name: str, edges: int, seed: int) -> str:
+    """One line: floor, ours, ratio, memory, and what came out."""
+    book = made_up(edges, seed) if name == "made-up book" else None
+    holdings = book.holdings if book else links_only(edges, seed)
+    held = forget_peak()
+    rings = book_rings(holdings, DAY)
+    peak = peak_mib()
+    ours = seconds(lambda: book_rings(holdings, DAY))
+    graph = bare_graph(holdings, pairs=book is None)
+    bare = seconds(lambda: floor(graph))
+    count = len(holdings) if book else len(holdings) // 2
+    return (
+        f"{name:14} {count:>11,} edges  floor {bare:5.2f} s  ours {ours:5.2f} s  ratio {ours / bare:4.2f}"
+        f"  peak {peak:,.0f} MiB, {held:,.0f} of it the book  {told(rings, book)}"
+    )
+
+
+def told(rings: BookRings, book: MadeUpBook | None) -> str:
+    """What was found."""
+    found = f"{len(rings):,} rings, largest {int(rings.sizes().max(initial=0)):,}"
+    if book is None:
+        return found
+    result = score(book, rings)
+    return f"{found}, recall {result.recall:.1%}, false {result.false_share:.2%}"
+
+
+def recall() -> None:
+    """Recall and false members of every plan, over all seeds together, and the worst seed of each."""
+    print("plan                                   hidden  recall (worst)    false (worst)")
+    for name, plan in PLANS.items():
+        books = [made_up_book(seed, DAY, plan) for seed in SEEDS]
+        each = [score(book, book_rings(book.holdings, DAY)) for book in books]
+        whole = Score(
+            *(
+                sum(getattr(one, field) for one in each)
+                for field in ("hidden", "found", "placed", "honest_placed")
+            )
+        )
+        worst = min(one.recall for one in each), max(one.false_share for one in each)
+        print(
+            f"{name:38} {whole.hidden:6}  {whole.recall:.1%} ({worst[0]:.1%})   {whole.false_share:.2%} ({worst[1]:.2%})"
+        )
+
+
+def a_book_on_disk(url: str, book: MadeUpBook) -> None:
+    """The identifiers of a made-up book in a SQLite file."""
+    from microloan.book.loanbook import LoanBook
+
+    holdings = book.holdings
+    with LoanBook.open(url, clock=Noon(), actor="bench") as made:
+        made.init(open_day=DAY, buckets=1)
+    columns = (holdings.merchant, holdings.identifier, holdings.kind, holdings.first_day)
+    rows = [
+        {
+            "tenant": "main", "bucket": 0, "merchant": holdings.merchant_id(merchant), "kind": holdings.kinds[kind],
+            "digest": holdings.identifier_of(identifier) * 4, "last_four": "0000",
+            "added_at": datetime.fromordinal(day).replace(tzinfo=UTC),
+        }
+        for merchant, identifier, kind, day in zip(*(column.tolist() for column in columns), strict=True)
+    ]  # fmt: skip
+    with open_engine(url).begin() as connection:
+        connection.execute(insert(IDENTIFIERS), rows)
+
+
+class Noon:
+    """A clock that stands."""
+
+    def now_utc(self) -> datetime:
+        """Noon in Shanghai."""
+        return datetime(2026, 6, 30, 4, tzinfo=UTC)
+
+
+def milliseconds(work: Callable[[str], object], merchants: list[str]) -> tuple[float, float]:
+    """Median and 99th percentile over these merchants."""
+    taken = []
+    for merchant in merchants:
+        began = time.perf_counter()
+        work(merchant)
+        taken.append((time.perf_counter() - began) * 1000)
+    return median(taken), sorted(taken)[len(taken) * 99 // 100]
+
+
+def one_merchant() -> None:
+    """From one merchant outwards: merchants drawn from all, then members of hidden rings."""
+    book = made_up_book(9, DAY, BookPlan(merchants=200_000))
+    name = book.holdings.merchant_id
+    drawn = {"any": range(0, 200_000, 500), "hidden": np.flatnonzero(book.truth >= 0)[::15].tolist()}
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/book.db"
+        a_book_on_disk(url, book)
+        bare = sqlite3.connect(f"{folder}/book.db")
+        with open_engine(url).connect() as connection:
+            unit = Unit(connection, tenant="main", now=Noon().now_utc(), ids=random_id, actor="bench")
+
+            def look(merchant: str, hops: int) -> object:
+                found = surroundings(unit, merchant, DAY, hops=hops)
+                return ring_around(around(merchant, found.holdings, DAY, hops=hops, hubs=found.hubs))
+
+            def join(merchant: str) -> object:
+                return bare.execute(BARE_JOIN, (merchant,)).fetchall()
+
+            for who, numbers in drawn.items():
+                merchants = [name(number) for number in numbers]
+                middle, slow = milliseconds(join, merchants)
+                print(f"{who:7} floor   median {middle:6.2f} ms  p99 {slow:7.2f} ms")
+                for hops in (1, 2, 3):
+                    middle, slow = milliseconds(partial(look, hops=hops), merchants)
+                    print(f"{who:7} {hops} hops  median {middle:6.2f} ms  p99 {slow:7.2f} ms")
+        bare.close()
+
+
+def main() -> None:
+    """Measure each book in a process of its own."""
+    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given.add_argument("--edges", type=int, default=10_000_000)
+    given.add_argument("--seed", type=int, default=1)
+    given.add_argument("--recall", action="store_true")
+    given.add_argument("--one", action="store_true")
+    options = given.parse_args()
+    if options.recall:
+        recall()
+        return
+    if options.one:
+        one_merchant()
+        return
+    context = multiprocessing.get_context("spawn")
+    for name in ("made-up book", "links only"):
+        with context.Pool(1) as process:
+            print(process.apply(measure, (name, options.edges, options.seed)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
