@@ -63,7 +63,9 @@ def bare(made: dict[str, np.ndarray], shops: int, *, text: bool) -> Callable[[],
     names = np.array([f"shop-{n:07d}" for n in range(shops)], dtype=object)
     order = np.random.default_rng(8).permutation(len(made["shop"]))  # as they were paid, not by shop
     shop = made["shop"][order]
-    frame = pd.DataFrame({"shop_id": pd.Series(names[shop], dtype="str") if text else shop, "amount": made["amount"][order]})
+    frame = pd.DataFrame(
+        {"shop_id": pd.Series(names[shop], dtype="str") if text else shop, "amount": made["amount"][order]}
+    )
     return lambda: frame.groupby("shop_id")["amount"].sum()
 
 
@@ -98,7 +100,9 @@ def main() -> None:
         one_side(given.side, given.lines, given.shops)
         return
     found = {side: measured(side, given.lines, given.shops) for side in ("text", "whole", "ours")}
-    print(f"{given.lines:,} lines of {given.shops:,} shops, CPU of the best of three, peak memory of the process")
+    print(
+        f"{given.lines:,} lines of {given.shops:,} shops, CPU of the best of three, peak memory of the process"
+    )
     for side, each in found.items():
         print(f"{side:6} {each['cpu']:7.2f} s {each['peak_mb']:6.0f} MB")
     print(f"ratio  {found['ours']['cpu'] / found['text']['cpu']:.1f} x the bare sum by text, "

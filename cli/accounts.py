@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -17,10 +17,19 @@ from .render import as_text
 from .run import Answer, Run
 from .view import MONEY, View
 
+if TYPE_CHECKING:
+    from microloan.accounting.chart import Chart
+
 STATEMENT = "subject merchant_id currency first last opening_principal closing_principal interest_charged penalty_charged"
 LINE = "loan_id event_id type date booked amount fees penalty interest principal credit balance reversed_by"
 LOANS = "id status daily_rate yearly_rate principal interest penalty fees payoff"
 BALANCE = "account classification product currency balance"
+CHARTED = "code name classification product currency balance"
+
+ChartName = Annotated[
+    str | None,
+    typer.Option("--chart", metavar="en|zh|FILE", help="Chart of accounts: a shipped one, or a TOML file"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -66,8 +75,9 @@ def export(
     run: Run,
     format_: Annotated[
         Literal["csv", "beancount"],
-        typer.Option("--format", help="How it is written; accounts named as --lang says"),
+        typer.Option("--format", help="How it is written; accounts named as --chart says"),
     ] = "csv",
+    chart: ChartName = None,
     first: First = None,
     last: Last = None,
     output: Output = None,
@@ -76,27 +86,43 @@ def export(
 
     Example:
       microloan journal export --format csv --output journal.csv
+      microloan journal export --format beancount --chart zh
     """
-    from microloan.accounting.chart import Chart
     from microloan.exchange.journal import write_beancount, write_csv
 
     lines = run.held_open(run.book.journal(day(first, "--from"), day(last, "--to")))
     if run.options.json and output is None:
         return Answer({"journal": [document(line) for line in lines]})
-    chart, write = Chart.preset(run.options.lang), write_csv if format_ == "csv" else write_beancount
-    return _written(run, Answer({}), lambda out: write(lines, out, chart), output)
+    books = chart_named(chart or run.options.lang)
+    write = write_csv if format_ == "csv" else write_beancount
+    return _written(run, Answer({}), lambda out: write(lines, out, books), output)
 
 
-def trial_balance(run: Run, as_of_: AsOf = None) -> Answer:
+def trial_balance(run: Run, as_of_: AsOf = None, chart: ChartName = None) -> Answer:
     """Every account's balance, and their sum, which is zero in a sound book.
 
     Example:
       microloan trial-balance --as-of 2026-06-30
+      microloan trial-balance --chart zh
     """
     values = document(run.book.trial_balance(as_of=as_of(run, as_of_)))
     view = View(run.messages)
-    blocks = (view.table("trial_balance", values["accounts"], BALANCE), view.facts("", values, "as_of total"))
-    return Answer(values, blocks)
+    total = view.facts("", values, "as_of total")
+    if chart is None:
+        return Answer(values, (view.table("trial_balance", values["accounts"], BALANCE), total))
+    books = chart_named(chart).accounts
+    values["accounts"] = [
+        {"code": books[line["account"]].code, "name": books[line["account"]].name, **line}
+        for line in values["accounts"]
+    ]
+    return Answer(values, (view.table("trial_balance", values["accounts"], CHARTED), total))
+
+
+def chart_named(given: str) -> Chart:
+    """The shipped chart ``en`` or ``zh``, or the one in a TOML file. Raises InvalidSetting, InvalidFile."""
+    from microloan.accounting.chart import Chart
+
+    return Chart.preset(given) if given in ("en", "zh") else Chart.load(given)
 
 
 def _written(run: Run, answer: Answer, write: Callable[[TextIO], object], output: Path | None) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ import typer
 from microloan.clock import DEFAULT_ZONE
 from microloan.errors import IntegrityBroken, PartlyDone
 
-from .arguments import First, Last, day
+from .arguments import File, First, Last, day
 from .documents import document, listed
 from .options import commands
 from .run import Answer, Run
@@ -24,7 +25,9 @@ CLOSE = "closed_days open_day loans_replayed expired"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    commands(app, {"init": init, "eod": eod, "verify": verify, "audit": audit})
+    commands(
+        app, {"init": init, "eod": eod, "verify": verify, "backup": backup, "doctor": doctor, "audit": audit}
+    )
 
 
 def init(
@@ -77,6 +80,10 @@ def eod(
             "--to", metavar="YYYY-MM-DD", help="Close up to that day, included; else all that have ended"
         ),
     ] = None,
+    anchor: Annotated[
+        Path | None,
+        typer.Option("--anchor", metavar="FILE", help="Add the newest seals to a file kept elsewhere"),
+    ] = None,
 ) -> Answer:
     """Close of day (日终): interest of the night, then what falls due; catches up on days missed.
 
@@ -90,6 +97,8 @@ def eod(
             to=day(to, "--to"),
             progress=lambda closing, done, total: advance(closing.isoformat(), done, total),
         )
+    if anchor is not None:
+        run.book.anchor(anchor)
     values = document(report)
     view = View(run.messages)
     shown = {**values, "closed_days": _span(values["closed"])}
@@ -107,14 +116,21 @@ def _span(days: list[str]) -> str:
     return "" if not days else days[0] if len(days) == 1 else f"{days[0]} … {days[-1]} ({len(days)})"
 
 
-def verify(run: Run) -> Answer:
+def verify(
+    run: Run,
+    anchor: Annotated[
+        Path | None,
+        typer.Option("--anchor", metavar="FILE", help="Compare with a file kept elsewhere, then add to it"),
+    ] = None,
+) -> Answer:
     """Recompute everything from the events and compare; what differs is named, and the exit status is 5.
 
     Example:
-      microloan verify
+      microloan verify --anchor /mnt/elsewhere/anchor
     """
+    against: dict[str, Any] = {} if anchor is None else {"anchor": anchor}
     with run.progress() as advance:
-        report = run.book.verify(progress=lambda done, total: advance("recomputing", done, total))
+        report = run.book.verify(progress=lambda done, total: advance("recomputing", done, total), **against)
     values = {**document(report), "clean": report.clean}
     view = View(run.messages)
     facts = view.facts("verify", values, "facilities loans events journal_lines clean")
@@ -125,6 +141,28 @@ def verify(run: Run) -> Answer:
         subject=run.options.tenant, reason=f"{len(differences)} difference(s), see findings"
     )
     return Answer(values, (facts,), status=broken.exit_status, complaints=differences, error=broken)
+
+
+def backup(run: Run, file: File) -> Answer:
+    """Copy a SQLite book to a new file, while it is in use. PostgreSQL has its own tools: pg_dump.
+
+    Example:
+      microloan backup /mnt/elsewhere/book.db
+    """
+    values = document(run.book.backup(file))
+    return Answer(values, (View(run.messages).facts("backup", values, "file bytes"),))
+
+
+def doctor(run: Run) -> Answer:
+    """Look at the database, its schema and the clock; what is bad is exit status 5.
+
+    Example:
+      microloan doctor
+    """
+    report = run.any_book.doctor()
+    values = {**document(report), "healthy": report.healthy}
+    table = View(run.messages).table("doctor", values["checks"], "check status found remedy")
+    return Answer(values, (table,), status=0 if report.healthy else 5)
 
 
 def audit(run: Run, first: First = None, last: Last = None) -> Answer:

@@ -9,7 +9,7 @@ import typer
 
 from microloan.days import parse_date
 
-from .arguments import Amount, AsOf, KnownOn, LoanId, ValueDate, as_of, day
+from .arguments import Amount, AsOf, KnownOn, LoanId, Method, ValueDate, as_of, day
 from .documents import document, listed
 from .names import facility_named, loan_named, merchant_named
 from .options import commands, group
@@ -18,8 +18,8 @@ from .view import View
 
 LOAN = (
     "id facility_id merchant_id product currency method status as_of known_on drawn drawn_on start maturity daily_rate "
-    "yearly_rate principal interest penalty fees payoff credit_balance interest_charged penalty_charged interest_paid "
-    "days_past_due classification non_accrual next_due held_through held_reason"
+    "yearly_rate simple_yearly_cost effective_yearly_cost principal interest penalty fees payoff credit_balance "
+    "interest_charged penalty_charged interest_paid days_past_due classification non_accrual next_due held_through held_reason"
 )
 SUMMARY = "id facility_id status classification drawn principal credit_balance drawn_on maturity oldest_due held_reason"
 LEDGER = "id type date booked amount fees penalty interest principal credit principal_after reversed_by"
@@ -45,16 +45,20 @@ def entry_answer(run: Run, entry: Any) -> Answer:
 
 
 def show(run: Run, loan: LoanId, as_of_: AsOf = None, known_on: KnownOn = None) -> Answer:
-    """What a loan owes, today or as of a day, as known today or on a day.
+    """What a loan owes and costs, today or as of a day, as known today or on a day.
 
     Example:
       microloan loan show LOAN --as-of 2026-06-30 --known-on 2026-07-01
     """
-    values = document(
-        run.book.loan(loan_named(run, loan), as_of=as_of(run, as_of_), known_on=day(known_on, "--known-on")),
-        "loan",
-    )
+    asked = (loan_named(run, loan), as_of(run, as_of_), day(known_on, "--known-on"))
+    values = {**document(run.book.loan(*asked), "loan"), **_cost(run.book.loan_cost(*asked))}
     return Answer(values, (View(run.messages).facts("loan", values, LOAN),))
+
+
+def _cost(cost: Any) -> dict[str, Any]:
+    """The yearly cost of a loan, all in, simple and compounded; null where there is none."""
+    named = ("simple_yearly_cost", "effective_yearly_cost")
+    return dict.fromkeys(named) if cost is None else {name: document(cost)[name] for name in named}
 
 
 def list_(
@@ -163,6 +167,37 @@ def extend(
     return entry_answer(run, done)
 
 
+def restructure(
+    run: Run,
+    loan: LoanId,
+    maturity: Annotated[
+        str, typer.Argument(metavar="YYYY-MM-DD", help="The new maturity", show_default=False)
+    ],
+    method: Annotated[Method | None, typer.Option("--method", help="Else as it is")] = None,
+    due_day: Annotated[
+        int | None,
+        typer.Option("--due-day", metavar="N", help="Day of the month on which instalments fall due"),
+    ] = None,
+    new_rate: Annotated[
+        str | None, typer.Option("--rate", metavar="RATE", help="0.04%/day or 14.4%/year/360; else as it is")
+    ] = None,
+) -> Answer:
+    """Give a loan new terms from what is outstanding (重组); what is past due moves to the next due date.
+
+    Example:
+      microloan loan restructure LOAN 2027-03-31 --method equal_instalment --rate 0.03%/day
+    """
+    done = run.book.restructure(
+        loan_named(run, loan),
+        parse_date(maturity, "maturity"),
+        method,
+        due_day,
+        new_rate,
+        idempotency_key=run.options.key,
+    )
+    return entry_answer(run, done)
+
+
 def rate(
     run: Run,
     loan: LoanId,
@@ -251,6 +286,7 @@ _VERBS: dict[str, Callable[..., Answer]] = {
     "fee": fee,
     "waive": waive,
     "extend": extend,
+    "restructure": restructure,
     "rate": rate,
     "pause": pause,
     "write-off": write_off,

@@ -26,6 +26,7 @@ from . import (
     merchants,
     payments,
     products,
+    reports,
     sales,
     underwriting,
 )
@@ -49,6 +50,7 @@ MODULES = (
     payments,
     loans,
     accounts,
+    reports,
     products,
     lender,
 )

@@ -15,6 +15,7 @@ from .arguments import (
     Reason,
     Subject,
     ValueDate,
+    WrongUse,
     as_of,
     day,
     one_of,
@@ -29,6 +30,7 @@ from .view import View
 DRAWDOWN = "loan_id facility_id status principal currency method term start maturity daily_rate yearly_rate available event_id"
 RECEIPT = "subject currency amount value_date booked_on fees penalty interest principal credit"
 ALLOCATION = "loan_id event_id amount fees penalty interest principal credit principal_after status"
+CHARGED_BACK = "event_id kind loan_id amount status principal payoff credit_balance"
 PAYOUT = "loan_id facility_id merchant_id amount currency drawn_on"
 PAYOFF = "loan_id as_of currency principal interest penalty fees credit_balance amount"
 
@@ -179,13 +181,38 @@ def reverse(
         str, typer.Argument(metavar="EVENT", help="Event id, see: loan ledger", show_default=False)
     ],
     reason: Reason = "",
+    bounced: Annotated[
+        bool, typer.Option("--charge-back", help="A payment bounced: all loans it was split over")
+    ] = False,
+    fee: Annotated[
+        str | None, typer.Option("--fee", metavar="AMOUNT", help="With --charge-back: a fee for it")
+    ] = None,
 ) -> Answer:
     """Take an event back, as if it had never been: a bounced repayment, a mistake, even a reversal.
 
     Example:
-      microloan reverse EVENT --reason "bounced"
+      microloan reverse EVENT --reason "entered twice"
+      microloan reverse EVENT --charge-back --fee 20.00
     """
+    if bounced:
+        done = run.book.charge_back(event, reason, fee=fee, idempotency_key=run.options.key)
+        return _charged_back(run, done)
+    if fee is not None:
+        raise WrongUse(field="--fee", reason="goes with --charge-back")
     return entry_answer(run, run.book.reverse(event, reason=reason, idempotency_key=run.options.key))
+
+
+def _charged_back(run: Run, done: Any) -> Answer:
+    values = document(done)
+    entries = [*values["reversals"], *([values["fee"]] if values["fee"] else [])]
+    view = View(run.messages)
+    return Answer(
+        values,
+        (
+            view.facts("charge_back", values, "amount currency booked_on"),
+            view.table("entries", entries, CHARGED_BACK),
+        ),
+    )
 
 
 def credit_show(run: Run, subject: Subject) -> Answer:

@@ -29,6 +29,7 @@ USAGE = {
 }
 
 REASONS = {
+    "exists already; a backup overwrites nothing": "已存在；备份不覆盖任何文件",
     # amounts, rates, dates
     "give a number": "请给出数字",
     'floats are not exact, give a Decimal or text such as "12.30"': '浮点数不精确，请用文本，如 "12.30"',
@@ -128,6 +129,11 @@ REASONS = {
     "no such country code": "没有该国家或地区代码",
     "only {} of {} is owed": "仅有 {} 的 {} 未还",
     "its credit balance is {}": "其溢缴款为 {}",
+    "is no payment that can bounce": "不是可被退票的还款",
+    "is credit of another loan; reverse it instead": "是另一借据的溢缴款，请改用冲正",
+    "goes with --charge-back": "须与 --charge-back 同用",
+    "at {} a year its all-in cost passes the ceiling of {} in force on {}": "年利率 {} 的综合成本超过上限 {}（{} 生效）",
+    "with it the charges pass the yearly cap; at most {} may be charged today": "加上该费用将超过年度上限；今日至多可收 {}",
     "is closed: nothing is owed": "已结清，不欠任何款项",
     "nothing is owed on {}": "{} 当日不欠任何款项",
     "is not written off; book a repayment": "未核销，请做还款",

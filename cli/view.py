@@ -21,14 +21,16 @@ def _names(listed: str) -> frozenset[str]:
 MONEY = _names(
     "amount available balance bank_interest credit credit_balance fees interest interest_charged interest_paid limit "
     "outstanding payoff penalty penalty_charged principal principal_after saved total pending seasonal_limit debit "
-    "net_sales gross refunds drawn net_assets opening_principal closing_principal refund limit_again"
+    "net_sales gross refunds drawn net_assets opening_principal closing_principal refund limit_again charges amount_above"
 )
 RATES = _names(
-    "bank_rate daily_rate effective_yearly_cost rate_share simple_yearly_cost yearly_rate probability"
+    "bank_rate daily_rate effective_yearly_cost rate_share simple_yearly_cost yearly_rate probability lpr_rate "
+    "share_above"
 )
 INSTANTS = _names("at proposed_at approved_at opened_at")
 COUNTS = _names(
-    "n days days_past_due count accepted duplicates rejected updated line loans score version points best orders value"
+    "n days days_past_due count accepted duplicates rejected updated line loans loans_above score version points best "
+    "orders value"
 )
 WORDS = {
     "status": "status",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -41,7 +41,26 @@ CARD_CATEGORIES = (0, 90, 120, 180)
 
 
 def _share(given: object) -> Fraction:
+    if isinstance(given, str):
+        return _share_of_text(given)
     return given if isinstance(given, Fraction) else parse_percentage(given, "share")
+
+
+def _rate(given: object) -> Rate:
+    if isinstance(given, dict) and all(type(part) is str for part in given.values()):
+        return _rate_of_parts(tuple(given.items()))
+    return Rate.parse(given, "terms.rate")
+
+
+# A book has many loans and few rates: each is read once.
+@lru_cache(maxsize=1024)
+def _share_of_text(given: str) -> Fraction:
+    return parse_percentage(given, "share")
+
+
+@lru_cache(maxsize=1024)
+def _rate_of_parts(parts: tuple[tuple[str, str], ...]) -> Rate:
+    return Rate.parse(dict(parts), "terms.rate")
 
 
 def _share_text(value: Fraction) -> str:
@@ -58,9 +77,7 @@ def _decimal_share_text(value: Fraction) -> str:
 
 Share = Annotated[Fraction, BeforeValidator(_share), PlainSerializer(_decimal_share_text)]
 Day = Annotated[date, BeforeValidator(lambda given: parse_date(given, "terms"))]
-RateField = Annotated[
-    Rate, BeforeValidator(lambda given: Rate.parse(given, "terms.rate")), PlainSerializer(Rate.canonical)
-]
+RateField = Annotated[Rate, BeforeValidator(_rate), PlainSerializer(Rate.canonical)]
 TermField = Annotated[
     Term, BeforeValidator(lambda given: Term.parse(given, "terms.term")), PlainSerializer(str)
 ]

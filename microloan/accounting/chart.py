@@ -12,11 +12,12 @@ import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import InvalidSetting
+from ..errors import InvalidFile, InvalidSetting
 from .position import ACCOUNTS
 from .provisions import PROVISION_ACCOUNTS
 
@@ -71,6 +72,17 @@ class Chart(BaseModel):
             first = fault.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"])
             raise InvalidSetting(field=field, value=str(first["input"])[:80], reason=first["msg"]) from None
+
+    @classmethod
+    def load(cls, path: Path | str) -> Chart:
+        """A chart from a TOML file. Raises InvalidFile, InvalidSetting."""
+        try:
+            return cls.parse(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}"
+            raise InvalidFile(code="unreadable_file", file=str(path), reason=reason) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidFile(file=str(path), reason=f"is no TOML file: {error}") from None
 
     @classmethod
     def preset(cls, language: str) -> Chart:

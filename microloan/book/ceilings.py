@@ -71,7 +71,9 @@ def _prices(unit: Unit, day: date) -> list[Rate]:
 
 
 def _cases(product: Product, rate: Rate, day: date) -> Iterator[LoanTerms]:
-    principal = amount_text((product.minor("min_draw") or 0) * 1000, product.currency)  # rounding weighs nothing
+    principal = amount_text(
+        (product.minor("min_draw") or 0) * 1000, product.currency
+    )  # rounding weighs nothing
     for offer in product.methods:
         spans = {(count, span.unit) for span in offer.terms for count in (span.first, span.last)}
         for count, kind in sorted(spans):

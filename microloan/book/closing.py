@@ -1,31 +1,38 @@
-"""Close of day (日终): the night of D, then the morning of D+1, bucket by bucket, each in one transaction.
+"""Close of day (日终): the night of D, then the morning of D+1, bucket by bucket.
 
 Loans to which nothing happens are posted by one grouped sum over the accrual rows. Loans with something happening are
-replayed: their position before the morning less that of D, dated D; that of D+1 less the one before the morning, dated
-D+1. A loan that fails is held and reported; it does not stop the others. Source: SEMANTICS 6 (b) and 7.
+replayed: what the night earned, dated D; their position on D+1 less the one before the morning, dated D+1. A loan that
+fails is held and reported; it does not stop the others. Missed days are caught up several in one transaction of a
+bucket. Source: SEMANTICS 6 (b) and 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 from ..clock import local_date
+from ..days import DayCount, day_number
 from ..errors import EventRefused, MicroloanError
-from ..servicing.state import LoanState
+from ..servicing.accrual import booked
+from ..servicing.replay import passages
 from ..store import catalogue, closing, idempotency, lending, reading
 from ..store.chain import GENESIS, canonical_json, sha256
 from ..store.unit import Unit
 from .desk import Desk
-from .dossier import Dossier, accrual_columns, as_columns, refresh_loan
-from .lives import Balances, LoanLife, balances, moved, read_life
+from .dossier import Dossier, accrual_columns, as_columns, refresh_figures
+from .lives import Balances, balances, moved, read_life
+from .provided import Provided
 from .results import CloseReport, Held, Loan
 from .views import loan_view
 
 #: Loans replayed and written together.
 BATCH = 500
+
+#: Missed days closed together, in one transaction of a bucket.
+SPAN = 31
 
 #: Debit and credit of a night's interest. Source: the positions of accounting, by component and memo.
 ACCRUAL_ACCOUNTS = {
@@ -38,80 +45,143 @@ ACCRUAL_ACCOUNTS = {
 Progress = Callable[[date, int, int], None]
 _Totals = dict[tuple[str, str], Balances]  # per product and currency
 
+_FAULTS = (MicroloanError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+_DAY = timedelta(days=1)
+
 
 @dataclass
 class _Done:
-    """What the close of one bucket and day did."""
+    """What closing some days of one bucket did."""
 
+    days: tuple[date, ...] = ()
     replayed: int = 0
     expired: int = 0
     held: list[Held] = field(default_factory=list)
 
 
+@dataclass
+class _Span:
+    """Consecutive days of one bucket while they are closed in one transaction, and what each will post."""
+
+    unit: Unit
+    bucket: int
+    days: tuple[date, ...]
+    nights: dict[date, _Totals] = field(default_factory=dict)  # by the day the night follows
+    mornings: dict[date, _Totals] = field(default_factory=dict)  # by the day before the morning
+    done: _Done = field(default_factory=_Done)
+
+    @property
+    def end(self) -> date:
+        """The day that will be open afterwards."""
+        return self.days[-1] + _DAY
+
+    def night(self, day: date, group: tuple[str, str], change: Balances) -> None:
+        """Add to what the night after *day* posts."""
+        _add(self.nights.setdefault(day, {}), group, change)
+
+    def morning(self, day: date, group: tuple[str, str], change: Balances) -> None:
+        """Add to what the morning after *day* posts."""
+        _add(self.mornings.setdefault(day, {}), group, change)
+
+
 def close_day(desk: Desk, to: date | None, progress: Progress | None = None) -> CloseReport:
     """Close every ended day up to *to* (by default: all that have ended in the lender's zone), oldest first.
 
-    Closing twice changes nothing. Raises EventRefused (``day_not_ended``) for a day that has not ended.
+    Closing twice changes nothing. Any number of processes may close one book: on PostgreSQL each takes the buckets that
+    are free and waits only for those left at the end. Raises EventRefused (``day_not_ended``) for a day that has not ended.
     """
-    days, buckets = desk.read(lambda unit: _days_to_close(desk, unit, to))
-    total, closed = _Done(), []
-    for day in days:
-        for bucket in range(buckets):
-            done = _in_one_transaction(desk, bucket, day)
-            if done is not None:
-                closed.append(day)
-                total.replayed += done.replayed
-                total.expired += done.expired
-                total.held += done.held
-            if progress is not None:
-                progress(day, bucket + 1, buckets)
-    return CloseReport(
-        closed=tuple(sorted(set(closed))),
-        open_day=desk.read(Unit.book_day),
-        loans_replayed=total.replayed,
-        expired=total.expired,
-        held=tuple(total.held),
+    last, opened = desk.read(
+        lambda unit: (_last_day(desk, unit, to), [row.open_day for row in catalogue.buckets(unit)])
     )
+    buckets = len(opened)
+    runs = _Runs(desk, last, sum(max(0, (last - day).days + 1) for day in opened), progress)
+    busy = [bucket for bucket in range(buckets) if not runs.close(bucket, wait=False)]
+    for bucket in busy:
+        runs.close(bucket, wait=True)
+    return runs.report()
 
 
-def _days_to_close(desk: Desk, unit: Unit, to: date | None) -> tuple[list[date], int]:
-    ended = local_date(desk.clock, unit.book.zone) - timedelta(days=1)
+def _last_day(desk: Desk, unit: Unit, to: date | None) -> date:
+    ended = local_date(desk.clock, unit.book.zone) - _DAY
     if to is not None and to > ended:
         reason = f"{to} has not ended in {unit.book.zone}; the last day that has is {ended}"
         raise EventRefused(code="day_not_ended", subject="close of day", reason=reason)
-    first, last = unit.book_day(), to or ended
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)], unit.book.buckets
+    return to or ended
 
 
-def _in_one_transaction(desk: Desk, bucket: int, day: date) -> _Done | None:
-    return desk.write(lambda unit: _close_bucket(unit, bucket, day))
+@dataclass
+class _Runs:
+    """The buckets of a book on their way to the day after *last*."""
+
+    desk: Desk
+    last: date
+    total: int  # days of buckets to close, by whomever
+    progress: Progress | None
+    dones: list[_Done] = field(default_factory=list)
+
+    def close(self, bucket: int, *, wait: bool) -> bool:
+        """Close a bucket up to the last day, some days a transaction; False when another process is at it."""
+        while True:
+            done = self.desk.write(lambda unit: close_bucket(unit, bucket, self.last, wait=wait))
+            if done is None:
+                return False
+            self.dones.append(done)
+            if self.progress is not None and done.days:
+                self.progress(done.days[-1], sum(len(each.days) for each in self.dones), self.total)
+            if not done.days or done.days[-1] == self.last:
+                return True
+
+    def report(self) -> CloseReport:
+        """What was closed, and what was set aside."""
+        return CloseReport(
+            closed=tuple(sorted({day for done in self.dones for day in done.days})),
+            open_day=self.desk.read(Unit.book_day),
+            loans_replayed=sum(done.replayed for done in self.dones),
+            expired=sum(done.expired for done in self.dones),
+            held=tuple(held for done in self.dones for held in done.held),
+        )
 
 
-def _close_bucket(unit: Unit, bucket: int, day: date) -> _Done | None:
-    unit.lock_bucket(bucket)
-    if unit.day_of(bucket) != day:
+# --- one bucket ------------------------------------------------------------------------------------------------------
+
+
+def close_bucket(unit: Unit, bucket: int, last: date, *, wait: bool = True) -> _Done | None:
+    """Close a bucket's open day and those after it up to *last*, at most SPAN of them; None when another process is at it.
+
+    All of it is one transaction. Loans to which nothing happens in any of these days are summed in one scan for all days;
+    the others are read, walked through their days and written once. The journal is that of single closes.
+    """
+    if not unit.lock_bucket(bucket, wait):
         return None
-    unit.command_id = unit.new_id("cmd", bucket)
-    done, night, morning = _Done(), _night(unit, bucket, day), _Totals()
-    for batch in _batches(unit, bucket, day):
-        _replay_batch(unit, batch, day, night, morning, done)
-    done.expired = _expire(unit, bucket, day + timedelta(days=1))
-    _post(unit, bucket, day, "night", night)
-    _post(unit, bucket, day + timedelta(days=1), "morning", morning)
-    _seal(unit, bucket, day)
-    catalogue.move_day(unit, bucket, day, day + timedelta(days=1))
-    subject = f"{day} bucket {bucket}"
-    idempotency.record(unit, "close_day", sha256(subject), subject)
-    return done
+    first = unit.day_of(bucket)
+    count = min((last - first).days + 1, SPAN)
+    if count < 1:
+        return _Done()
+    span = _Span(unit, bucket, tuple(first + timedelta(days=n) for n in range(count)))
+    _sum_quiet_loans(span)
+    for batch in closing.due_loans(unit, bucket, span.end, BATCH):
+        _walk_busy_loans(span, batch)
+    _post_days(span)
+    moved_on = catalogue.move_day(unit, bucket, first, span.end)
+    assert moved_on, "the bucket's lock was held"
+    span.done.days = span.days
+    return span.done
 
 
-def _night(unit: Unit, bucket: int, day: date) -> _Totals:
-    totals: _Totals = {}
-    for row in closing.night_totals(unit, bucket, day):
-        debit, credit = ACCRUAL_ACCOUNTS[(row.component, row.memo)]
-        amount = int(row.total)
-        _add(totals, (row.product, row.currency), {(debit, row.class_): amount, (credit, ""): -amount})
-    return totals
+def _sum_quiet_loans(span: _Span) -> None:
+    for group in closing.night_totals(span.unit, span.bucket, span.days):
+        for day, total in zip(span.days, group.totals, strict=True):
+            name = (group.product, group.currency)
+            _earn(span, day, name, group.component, {"class": group.class_, "memo": group.memo}, total)
+
+
+def _earn(
+    span: _Span, day: date, group: tuple[str, str], component: str, loan: Mapping[str, Any], amount: int
+) -> None:
+    """A night's interest or penalty of loans of one class, in income or in memo: debit and credit."""
+    if amount:
+        debit, credit = ACCRUAL_ACCOUNTS[component, loan["memo"]]
+        span.night(day, group, {(debit, loan["class"]): amount, (credit, ""): -amount})
 
 
 def _add(totals: _Totals, group: tuple[str, str], change: Balances) -> None:
@@ -120,68 +190,107 @@ def _add(totals: _Totals, group: tuple[str, str], change: Balances) -> None:
         sums[key] = sums.get(key, 0) + amount
 
 
-def _batches(unit: Unit, bucket: int, day: date) -> Iterator[list[tuple[Any, list[Any]]]]:
-    after = ""
-    while ids := closing.due_loans(unit, bucket, day + timedelta(days=1), after, BATCH):
-        after = ids[-1]
-        yield lending.loans_with_events(unit, bucket, ids)
+# --- loans with something happening ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Turn:
-    """A loan's passage from the end of D to the end of D+1."""
+@dataclass
+class _Busy:
+    """A loan on its walk through the days of a span."""
 
     row: dict[str, Any]
-    life: LoanLife
-    evening: LoanState
-    dawn: LoanState
-    next_day: LoanState
-    accruals: list[dict[str, Any]]
+    rows: Sequence[Any]  # the formulas that hold now
+    day_count: int
+    since: date  # the day whose night they are the first to earn
+
+    @property
+    def next_close(self) -> date:
+        """The day whose close is the next in which something happens."""
+        action: date = min(row.next_action for row in self.rows)
+        return max(self.since, action - _DAY)
 
 
-def _replay_batch(
-    unit: Unit,
-    batch: list[tuple[Any, list[Any]]],
-    day: date,
-    night: _Totals,
-    morning: _Totals,
-    done: _Done,
-) -> None:
-    turns, dropped, held = [], [], []
-    for found, events in batch:
-        dropped.append(as_columns(found))
+def _walk_busy_loans(span: _Span, batch: list[closing.DueLoan]) -> None:
+    dropped, kept, accruals = [], [], []
+    for due in batch:
+        loan = _Busy(due.row, due.accruals, due.accruals[0].day_count, span.days[0])
+        dropped.append(due.row)
         try:
-            turns.append(_turn(found, events, day))
-        except (MicroloanError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as fault:
-            held.append(_hold(as_columns(found), day, fault, done))
-    for turn in turns:
-        group = (turn.row["product"], turn.row["currency"])
-        evening, dawn, after = (balances(state) for state in (turn.evening, turn.dawn, turn.next_day))
-        _add(night, group, moved(evening, dawn))
-        _add(morning, group, moved(dawn, after))
-    lending.drop_accruals(unit, dropped)
-    lending.add_accruals(unit, [row for turn in turns for row in turn.accruals])
-    lending.set_loans(unit, [*(turn.row for turn in turns), *held])
-    done.replayed += len(turns)
+            accruals += _walk(span, loan, due.events)
+        except _FAULTS as fault:
+            _hold(span, loan, fault)
+        kept.append(loan.row)
+    lending.drop_accruals(span.unit, dropped)
+    lending.add_accruals(span.unit, accruals)
+    closing.set_loans(span.unit, kept)
 
 
-def _turn(found: Any, events: list[Any], day: date) -> _Turn:
-    following = day + timedelta(days=1)
-    life, row = read_life(events), as_columns(found)
-    evening, dawn, next_day = life.state(day), life.dawn(following), life.state(following)
-    principal = row["principal_minor"]
-    refresh_loan(row, life, next_day)
-    assert row["principal_minor"] == principal, "a night does not change principal"
-    rows = () if next_day.status == "closed" else life.accruals(following)
-    return _Turn(
-        row, life, evening, dawn, next_day, [accrual_columns(row, life, accrual) for accrual in rows]
-    )
+def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any]]:
+    """Post every close of the span in which something happens to a loan, and its quiet nights; its new accrual rows."""
+    life = read_life(events)
+    assert life.terms is not None, "a loan without terms accrues nothing"
+    columns: list[dict[str, Any]] = []
+    for close in passages(life.terms, life.events, loan.next_close, span.days[-1]):
+        row = dict(loan.row)
+        refresh_figures(row, close.morning)
+        assert row["principal_minor"] == loan.row["principal_minor"], "a night does not change principal"
+        gone = close.morning.status == "closed"
+        columns = [] if gone else [accrual_columns(row, life, each) for each in close.rows]
+        change = moved(balances(close.dawn), balances(close.morning))
+        # From here on nothing fails: a loan posts all of a close or nothing of it.
+        _quiet_nights(span, loan, close.day)
+        group = (row["product"], row["currency"])
+        _earn(span, close.day, group, "interest", loan.row, close.interest)
+        _earn(span, close.day, group, "penalty", loan.row, close.penalty)
+        span.morning(close.day, group, change)
+        span.done.replayed += 1
+        loan.row, loan.rows, loan.since = row, close.rows, close.day + _DAY
+        if gone:
+            return []
+    _quiet_nights(span, loan, span.end)
+    return columns
 
 
-def _hold(row: dict[str, Any], day: date, fault: Exception, done: _Done) -> dict[str, Any]:
-    reason = f"{type(fault).__name__}: {fault}"[:300]
-    done.held.append(Held(row["id"], day, reason))
-    return row | {"held_through": day, "held_reason": reason}
+def _quiet_nights(span: _Span, loan: _Busy, until: date) -> None:
+    """Post the nights after the days from ``since`` to, not including, *until*."""
+    count: DayCount = "30E/360" if loan.day_count else "actual"
+    day = loan.since
+    while day < until:
+        now, then = day_number(day, count), day_number(day + _DAY, count)
+        for formula in loan.rows:
+            amount = booked(formula, then) - booked(formula, now)
+            _earn(span, day, (loan.row["product"], loan.row["currency"]), formula.component, loan.row, amount)
+        day += _DAY
+    loan.since = max(loan.since, until)
+
+
+def _hold(span: _Span, loan: _Busy, fault: Exception) -> None:
+    """Set a loan aside: what it earned before the close that failed stays posted, from then on it rests."""
+    day, reason = loan.next_close, f"{type(fault).__name__}: {fault}"[:300]
+    _quiet_nights(span, loan, day)
+    span.done.held.append(Held(loan.row["id"], day, reason))
+    loan.row = loan.row | {"held_through": day, "held_reason": reason}
+
+
+# --- the end of each day ---------------------------------------------------------------------------------------------
+
+
+def _post_days(span: _Span) -> None:
+    """Day by day: what expires, the night, the morning with its provisions, the seal, the record."""
+    unit, bucket = span.unit, span.bucket
+    provided = Provided.read(unit, bucket)
+    for day in span.days:
+        unit.command_id = unit.new_id("cmd", bucket)
+        night, morning = span.nights.get(day, {}), span.mornings.get(day, {})
+        span.done.expired += _expire(unit, bucket, day + _DAY)
+        provided.note(closing.principal_moved(unit, bucket, day), night, morning)
+        for group, change in provided.postings():
+            _add(morning, group, change)
+        _post(unit, bucket, day, "night", night)
+        _post(unit, bucket, day + _DAY, "morning", morning)
+        _seal(unit, bucket, day)
+        subject = f"{day} bucket {bucket}"
+        idempotency.record(unit, "close_day", sha256(subject), subject)
+    provided.write(unit, bucket)
 
 
 def _expire(unit: Unit, bucket: int, day: date) -> int:

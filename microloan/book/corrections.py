@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
 from ..days import days_between
 from ..errors import EventRefused, InvalidDate, InvalidEvent, InvalidRate
@@ -31,14 +32,16 @@ from ..servicing.events import (
 from ..servicing.replay import effective
 from ..store import catalogue, lending
 from ..store.unit import Unit
-from ..terms import COMPONENTS, METHODS, Component, LoanTerms, Method
+from ..terms import COMPONENTS, METHODS, Component, LoanTerms
 from .business_days import rolled_plan
 from .ceilings import guard_price
-from .dossier import Dossier, LoanFile, open_loan, refuse_unless
+from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
 from .offers import RATE_DECIMALS
 from .payments import guard_running, value_day
 from .results import ChargeBack, Entry
 from .views import entry_view
+
+_OFF = "is written off; only recoveries go on"
 
 
 def fee(unit: Unit, loan_id: str, amount: object, name: str) -> Entry:
@@ -140,7 +143,9 @@ def restructure(
         raise InvalidDate(field="maturity", value=str(maturity), reason=f"must lie after {dossier.today}")
     _guard_method(loan, method)
     if due_day is not None and due_day not in range(1, 32):
-        raise InvalidEvent(id="restructure", field="due_day", value=due_day, reason="a day of the month, 1 to 31")
+        raise InvalidEvent(
+            id="restructure", field="due_day", value=due_day, reason="a day of the month, 1 to 31"
+        )
     if rate is not None:
         _guard_rate(rate)
     new: dict[str, Any] = {"maturity": maturity, "method": method, "due_day": due_day, "rate": rate}
@@ -173,7 +178,9 @@ def _guard_new_price(dossier: Dossier, loan: LoanFile, new: dict[str, Any]) -> N
     kept = {"method": loan.life.method, "rate": loan.life.rate(dossier.today)}
     anew = {"principal": to_major(loan.state.principal, row["currency"]), "start": dossier.today}
     none = {"term": None, "due_dates": None, "min_interest_days": 0, "interest_free_days": 0}
-    guard_price(dossier.unit, product, LoanTerms.parse(dict(terms) | kept | anew | none | named), loan.id)
+    guard_price(
+        dossier.unit, product, LoanTerms.parse(terms.canonical() | kept | anew | none | named), loan.id
+    )
 
 
 def _extension(dossier: Dossier, loan: LoanFile, make: Callable[..., Extended], **fields: Any) -> Event:
@@ -195,9 +202,7 @@ def write_off(unit: Unit, loan_id: str) -> Entry:
 def _running(unit: Unit, loan_id: str, value_date: date | None = None) -> tuple[Dossier, LoanFile]:
     dossier, loan = open_loan(unit, loan_id)
     guard_running(loan, value_day(dossier, value_date))
-    refuse_unless(
-        not loan.state.written_off, "loan_written_off", loan_id, "is written off; only recoveries go on"
-    )
+    refuse_unless(not loan.state.written_off, "loan_written_off", loan_id, _OFF)
     refuse_unless(loan.state.status != "closed", "loan_closed", loan_id, "is closed: nothing is owed")
     return dossier, loan
 
@@ -254,21 +259,48 @@ def charge_back(unit: Unit, event_id: str, reason: str, fee_amount: object | Non
     that passes the yearly cap.
     """
     found = lending.event(unit, event_id)
-    dossier = open_dossier(unit, lending.facility_of_loan(unit, found.loan) if found.loan else found.facility)
+    refuse_unless(found.kind in _PAYMENTS, "not_a_payment", event_id, "is no payment that can bounce")
+    dossier = open_dossier(unit, found.facility)
     parts = _parts_of_payment(dossier, found)
-    refuse_unless(bool(parts), "not_a_payment", event_id, f"a {found.kind} is no payment that can bounce")
-    fee_minor = None if fee_amount is None else positive_minor(fee_amount, dossier.row["currency"], "fee")
-    files = {part.loan: dossier.loan(part.loan) for part in parts}
-    reversals = [_reverse_one(dossier, files[part.loan], part.id, reason, fee_minor if part.id == event_id else None) for part in parts]
-    return reversals
+    loans = {part.loan: dossier.loan(part.loan) for part in parts}
+    reversals = tuple(_reverse_one(dossier, loans[part.loan], part.id, reason) for part in parts)
+    fee_entry = None if fee_amount is None else _bounce_fee(dossier, loans[found.loan], fee_amount, reason)
+    dossier.write()
+    named = next(entry for entry in reversals if entry.loan_id == found.loan)
+    amount = sum((entry.amount for entry in reversals), Decimal(0))
+    return ChargeBack(named.event_id, amount, named.currency, named.booked_on, reversals, fee_entry)
+
+
+_PAYMENTS = ("repay", "recover")
+
+
+def _parts_of_payment(dossier: Dossier, found: lending.Row) -> list[lending.Row]:
+    """The events of one payment: those of its command. A credit applied to a loan is no payment of anybody."""
+    events = lending.events_of_facility(dossier.unit, dossier.row["bucket"], dossier.id)
+    together = [row for row in events if row.command == found.command]
+    moved = any(row.kind not in _PAYMENTS for row in together)
+    refuse_unless(not moved, "not_a_payment", found.id, "is credit of another loan; reverse it instead")
+    return together
+
+
+def _bounce_fee(dossier: Dossier, loan: LoanFile, amount: object, name: str) -> Entry:
+    minor = positive_minor(amount, dossier.row["currency"], "fee")
+    refuse_unless(not loan.state.written_off, "loan_written_off", loan.id, _OFF)
+    _guard_cap(loan, minor)
+    event = dossier.add(loan, FeeCharged, amount_minor=minor, name=name)
+    state = dossier.settle(loan, loan.life.plus(event))
+    return entry_view(loan, dossier.events[-1], minor, state)
 
 
 def _partners(dossier: Dossier, found: lending.Row) -> list[lending.Row]:
-    """The other half of a credit applied to another loan: same command, and one of the two says where it went."""
-    bucket, command = dossier.row["bucket"], found.command
-    together = [
-        row for row in lending.events_of_facility(dossier.unit, bucket, dossier.id) if row.command == command
-    ]
+    """The other half of a credit applied to another loan: same command, and one of the two says where it went.
+
+    So too the other reversals of a payment that bounced; the fee for it stands by itself.
+    """
+    if found.kind == "fee":
+        return []
+    events = lending.events_of_facility(dossier.unit, dossier.row["bucket"], dossier.id)
+    together = [row for row in events if row.command == found.command and row.kind != "fee"]
     moved = [row for row in together if row.kind == "refund" and '"moved_to":""' not in row.payload]
     reversals = {row.reverses for row in together if row.kind == "reverse"}
     if not moved and len(reversals) < 2:

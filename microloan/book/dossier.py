@@ -173,7 +173,10 @@ class Dossier:
         refresh_loan(loan.row, life, state)
         self.row["outstanding_minor"] += loan.row["principal_minor"] - old["principal_minor"]
         rows = () if state.status == "closed" else life.accruals(self.today)
-        self.accruals += [accrual_columns(loan.row, life, row) for row in rows]
+        others = [
+            row for row in self.accruals if row["loan"] != loan.id
+        ]  # one command may settle a loan twice
+        self.accruals = others + [accrual_columns(loan.row, life, row) for row in rows]
         self.changed.append(loan.row)
         loan.life, loan._before = life, state
 
@@ -217,13 +220,18 @@ def as_columns(row: Any) -> dict[str, Any]:
 
 def refresh_loan(row: dict[str, Any], life: LoanLife, state: LoanState) -> None:
     """A loan row's cached figures from its state; ``start`` and ``terms`` stay what they were when a payout is reversed."""
+    refresh_figures(row, state)
+    row["maturity"] = life.maturity or row["maturity"]
+
+
+def refresh_figures(row: dict[str, Any], state: LoanState) -> None:
+    """What passing time may change of a loan's row."""
     row["status"] = state.status
     row["principal_minor"] = state.principal
     row["credit_minor"] = state.credit_balance
     row["class"] = state.classification
     row["memo"] = int(state.non_accrual)
     row["oldest_due"] = state.oldest_due
-    row["maturity"] = life.maturity or row["maturity"]
 
 
 def accrual_columns(loan: dict[str, Any], life: LoanLife, row: AccrualRow) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from .results import (
     JournalLine,
     LedgerLine,
     Loan,
+    LoanCost,
     LoanSummary,
     Payoff,
     ScheduleLine,
@@ -29,7 +30,7 @@ from .results import (
     StatementLine,
     TrialBalance,
 )
-from .views import ledger_view, loan_view, major, payoff_view, schedule_view, summary_view
+from .views import cost_view, ledger_view, loan_view, major, payoff_view, schedule_view, summary_view
 
 
 def loan_file(unit: Unit, loan_id: str, known_on: date | None = None) -> LoanFile:
@@ -48,6 +49,12 @@ def loan(unit: Unit, loan_id: str, as_of: date | None, known_on: date | None) ->
     """A loan at the end of a value date, as known at the end of a booking day."""
     file = loan_file(unit, loan_id, known_on)
     return loan_view(file, file.life.state(as_of or file.today), known_on)
+
+
+def loan_cost(unit: Unit, loan_id: str, as_of: date | None, known_on: date | None) -> LoanCost | None:
+    """What a loan costs its merchant, as it looks on a day; None for a loan that has not started."""
+    file = loan_file(unit, loan_id, known_on)
+    return cost_view(file, as_of or file.today, known_on)
 
 
 def loans(

@@ -116,23 +116,22 @@ def _last_day(event: Extended) -> date:
 
 def read_life(rows: Iterable[Any]) -> LoanLife:
     """The life of one loan from its event rows in the order of their sequence."""
-    told = LoanLife()
+    agreed: LoanTerms | None = None
+    family: tuple[str, ...] = ()
+    events: list[Event] = []
+    reversed_, failed = False, False
     for row in rows:
-        told = _told(told, row)
-    return told
-
-
-def _told(told: LoanLife, row: Any) -> LoanLife:
-    if row.kind == DRAWN:
-        return told
-    if row.kind == FAILED:
-        return replace(told, failed=True)
-    if row.kind == CONFIRMED:
-        terms = parse_terms(canonical_terms(row.payload))
-        return replace(told, agreed=terms, payout_family=(row.id,))
-    if row.reverses in told.payout_family:
-        return told.payout_turned(row.id)
-    return told.plus(read_event(row))
+        if row.kind == DRAWN:
+            continue
+        if row.kind == FAILED:
+            failed = True
+        elif row.kind == CONFIRMED:
+            agreed, family = _agreed_terms(row.payload), (row.id,)
+        elif row.reverses in family:
+            family, reversed_ = (*family, row.id), not reversed_
+        else:
+            events.append(read_event(row))
+    return LoanLife(agreed, tuple(events), family, reversed_, failed)
 
 
 def read_event(row: Any) -> Event:
@@ -147,9 +146,10 @@ def read_event(row: Any) -> Event:
     )
 
 
-def canonical_terms(payload: str) -> str:
-    """The terms inside the payload of a draw or its confirmation, as JSON text."""
-    return json.dumps(json.loads(payload)["terms"], sort_keys=True)
+@lru_cache(maxsize=4096)
+def _agreed_terms(payload: str) -> LoanTerms:
+    """The terms inside the payload of a payout's confirmation."""
+    return LoanTerms.parse(json.loads(payload)["terms"])
 
 
 @lru_cache(maxsize=4096)

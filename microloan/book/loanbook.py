@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from ..clock import DEFAULT_ZONE, Clock, SystemClock
@@ -21,12 +24,26 @@ from ..store.base import open_engine
 from ..store.schema import SchemaStatus, require_current, schema_status, upgrade
 from ..store.transactions import HostSession, OwnEngine
 from ..store.unit import Ids, Unit, random_id
-from . import closing, corrections, draws, enquiries, facilities, offers, payments, setup, verification
+from . import (
+    ceilings,
+    closing,
+    corrections,
+    draws,
+    enquiries,
+    facilities,
+    offers,
+    payments,
+    setup,
+    verification,
+)
+from .backup import Backup, backup
 from .desk import Desk, amount_key
+from .integrity import DoctorReport, against_anchors, anchor_line, append_anchor, doctor, read_anchors
 from .products import Products
 from .results import (
     AuditLine,
     Book,
+    ChargeBack,
     CloseReport,
     Contract,
     Drawdown,
@@ -36,10 +53,12 @@ from .results import (
     JournalLine,
     LedgerLine,
     Loan,
+    LoanCost,
     LoanSummary,
     Offer,
     Payoff,
     Payout,
+    RateCeilingReport,
     Receipt,
     ScheduleLine,
     Statement,
@@ -424,6 +443,23 @@ class LoanBook:
             "reverse", request, lambda unit: corrections.reverse(unit, event_id, reason), idempotency_key
         )
 
+    def charge_back(
+        self, event_id: str, reason: str = "", *, fee: object = None, idempotency_key: str | None = None
+    ) -> ChargeBack:
+        """A payment bounced: all its parts are reversed, and where given a *fee* is charged to the event's loan.
+
+        Raises EventRefused for what is no payment, was reversed already, or a fee that passes the yearly cap.
+        """
+        request = {
+            "event": event_id,
+            "reason": reason,
+            "fee": None if fee is None else amount_key(fee, "fee"),
+        }
+        return self._desk.command(
+            "charge_back", request, lambda unit: corrections.charge_back(unit, event_id, reason, fee), ChargeBack,
+            key=idempotency_key, subject=event_id,
+        )  # fmt: skip
+
     def fee(self, loan_id: str, amount: object, name: str, *, idempotency_key: str | None = None) -> Entry:
         """Charge a fee. Raises EventRefused where all charges together would pass the yearly cap."""
         request = {"loan": loan_id, "amount": amount_key(amount), "name": name}
@@ -486,6 +522,35 @@ class LoanBook:
             "extend", request, lambda unit: corrections.extend(unit, loan_id, maturity), idempotency_key
         )
 
+    def restructure(
+        self,
+        loan_id: str,
+        maturity: date,
+        method: str | None = None,
+        due_day: int | None = None,
+        rate: object = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Entry:
+        """New terms from what is outstanding (重组): another maturity, and where given another method, due day or rate.
+
+        What is past due moves to the next due date, penalty earned stays. Raises InvalidDate, InvalidEvent, InvalidRate;
+        EventRefused (``rate_above_ceiling``) where the new terms cost more than the ceiling in force.
+
+        ``book.restructure(loan.id, date(2025, 6, 30), "equal_instalment", rate="0.04%/day")``
+        """
+        new = None if rate is None else Rate.parse(rate)
+        request = {
+            "loan": loan_id, "maturity": maturity, "method": method, "due_day": due_day,
+            "rate": new and new.canonical(),
+        }  # fmt: skip
+        return self._entry(
+            "restructure",
+            request,
+            lambda unit: corrections.restructure(unit, loan_id, maturity, method, due_day, new),
+            idempotency_key,
+        )
+
     def write_off(self, loan_id: str, *, idempotency_key: str | None = None) -> Entry:
         """Take a claim off the balance sheet (核销). Raises EventRefused when nothing is owed."""
         request = {"loan": loan_id}
@@ -522,6 +587,12 @@ class LoanBook:
         """A loan at the end of value date *as_of* (by default the open day), as known at the end of *known_on*."""
         return self._desk.read(lambda unit: enquiries.loan(unit, loan_id, as_of, known_on))
 
+    def loan_cost(
+        self, loan_id: str, as_of: date | None = None, known_on: date | None = None
+    ) -> LoanCost | None:
+        """What a loan costs its merchant a year, nominal, all in, and compounded; None before it has started."""
+        return self._desk.read(lambda unit: enquiries.loan_cost(unit, loan_id, as_of, known_on))
+
     def loans(
         self, *, facility: str | None = None, merchant: str | None = None, status: str | None = None
     ) -> tuple[LoanSummary, ...]:
@@ -554,9 +625,49 @@ class LoanBook:
         """The balances of all accounts up to a day."""
         return self._desk.read(lambda unit: enquiries.trial_balance(unit, as_of))
 
-    def verify(self, *, progress: verification.Progress | None = None) -> VerifyReport:
-        """Recompute the whole book from its events and compare; every difference is a finding."""
-        return self._desk.read(lambda unit: verification.verify(unit, progress))
+    def rate_ceiling_report(self, first: date | None = None, last: date | None = None) -> RateCeilingReport:
+        """The share of new loans above 4 × LPR, by month; by default of the twelve months to the open day."""
+        return self._desk.read(lambda unit: ceilings.rate_ceiling_report(unit, first, last))
+
+    def verify(
+        self, *, progress: verification.Progress | None = None, anchor: Path | None = None
+    ) -> VerifyReport:
+        """Recompute the whole book from its events and compare; every difference is a finding.
+
+        With *anchor*, a file kept elsewhere: what an earlier line of it names must still be there, and a clean book adds a
+        line of its own. Raises InvalidFile for a file that is none of ours.
+        """
+        anchors = read_anchors(anchor) if anchor is not None else []
+
+        def look(unit: Unit) -> tuple[VerifyReport, str]:
+            report = verification.verify(unit, progress)
+            lost = tuple(against_anchors(unit, anchors))
+            return replace(report, findings=report.findings + lost), anchor_line(unit)
+
+        report, line = self._desk.read(look)
+        if anchor is not None and report.clean:
+            append_anchor(anchor, line)
+        return report
+
+    def anchor(self, file: Path) -> None:
+        """Add the newest seals and heads to an anchor file, unchecked: after each close. Raises InvalidFile."""
+        read_anchors(file)
+        append_anchor(file, self._desk.read(anchor_line))
+
+    def backup(self, file: Path) -> Backup:
+        """Copy a SQLite book in use to a new file. Raises StorageFailed, on PostgreSQL always: it has its own tools."""
+        return backup(self._database, file)
+
+    def doctor(self) -> DoctorReport:
+        """Look at the database, its schema and the clock; changes nothing."""
+        return doctor(self._desk, self._database)
+
+    @property
+    def _database(self) -> URL:
+        if self._own is not None:
+            return self._own.engine.url
+        assert isinstance(self._desk.transactions, HostSession)
+        return self._desk.transactions.session.connection().engine.url
 
     def audit(self, first: datetime | None = None, last: datetime | None = None) -> tuple[AuditLine, ...]:
         """Who did what, when."""

@@ -218,6 +218,7 @@ def contract_text(row: dict[str, Any], product: Product) -> str:
         f"minimum interest days: {product.min_interest_days}",
         "The day the money goes out bears interest, the day it comes back does not; interest is never taken in advance",
         f"Days of grace: {product.grace_days}",
+        *_business_days(product),
         f"Penalty interest on overdue principal: {_plain(penalty)} per day, {_plain(penalty * 365)} per year "
         f"(multiple {amounts['penalty_multiple']}, yearly cap {amounts['annual_cap']})",
         f"Penalty on overdue interest: {'yes' if product.penalty.on_interest else 'no'}",
@@ -227,6 +228,19 @@ def contract_text(row: dict[str, Any], product: Product) -> str:
         "Fees: none",
     )
     return "\n".join(lines) + "\n"
+
+
+def _business_days(product: Product) -> tuple[str, ...]:
+    setting = product.business_days
+    if setting is None:
+        return ()
+    named = (
+        "weekends"
+        if setting.calendar == "weekends"
+        else f"weekends and public holidays of {setting.calendar}"
+    )
+    rule = setting.roll.replace("_", " ")
+    return (f"Due dates on {named}, or on holidays the lender has listed, move to a business day: {rule}",)
 
 
 def _plain(share: Any) -> str:

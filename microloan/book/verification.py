@@ -12,6 +12,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
+from ..accounting.provisions import provision, provision_postings
 from ..days import day_number
 from ..errors import MicroloanError
 from ..servicing.accrual import AccrualRow, booked
@@ -34,6 +35,9 @@ class _Book:
 
     findings: list[Finding] = field(default_factory=list)
     positions: _Ledger = field(default_factory=dict)
+    principal: dict[tuple[int, str, str, str], int] = field(
+        default_factory=dict
+    )  # bucket, product, currency, class
     facilities: int = 0
     loans: int = 0
     events: int = 0
@@ -148,7 +152,11 @@ def _loan(unit: Unit, book: _Book, loan: Any, told: list[Any], today: date) -> t
             "loan_unreadable", loan.id, loan.held_reason or "", f"{type(fault).__name__}: {fault}"[:200]
         )
         return loan.principal_minor, 0
-    _add(book.positions, loan, balances(state))
+    position = balances(state)
+    _add(book.positions, loan, position)
+    owed = position.get(("principal", state.classification), 0)
+    group = (loan.bucket, loan.product, loan.currency, state.classification)
+    book.principal[group] = book.principal.get(group, 0) + owed
     stored = as_columns(loan)
     for name, recomputed in _caches(state).items():
         book.compare(f"loan_{name}", loan.id, stored[name], recomputed)
@@ -217,10 +225,28 @@ def _journal(unit: Unit, book: _Book) -> None:
         (row.currency, row.product, row.account, row.class_): int(row.total)
         for row in reading.balances(unit, None)
     }
-    for key in sorted(stored.keys() | book.positions.keys()):
-        book.compare(
-            "ledger_balance", " ".join(filter(None, key)), stored.get(key, 0), book.positions.get(key, 0)
-        )
+    expected = dict(book.positions)
+    for bucket in catalogue.buckets(unit):
+        _provisions(unit, book, bucket.bucket, bucket.open_day, expected)
+    for key in sorted(stored.keys() | expected.keys()):
+        book.compare("ledger_balance", " ".join(filter(None, key)), stored.get(key, 0), expected.get(key, 0))
+
+
+def _provisions(unit: Unit, book: _Book, bucket: int, today: date, ledger: _Ledger) -> None:
+    """Allowances are the rates' share of principal at the last close: today's, less what commands have moved since."""
+    principal = {group[1:]: amount for group, amount in book.principal.items() if group[0] == bucket}
+    for row in closing.principal_moved(unit, bucket, today):
+        key = (row.product, row.currency, row.class_)
+        principal[key] = principal.get(key, 0) - int(row.total)
+    stored = {(row.product, row.currency, row.class_): row for row in closing.provisions(unit, bucket)}
+    for key in sorted(stored.keys() | {key for key, amount in principal.items() if amount}):
+        figures = (stored[key].principal_minor, stored[key].allowance_minor) if key in stored else (0, 0)
+        owed = principal.get(key, 0)
+        subject = f"bucket {bucket} {' '.join(key)}"
+        book.compare("provision", subject, figures, (owed, provision(owed, key[2]) if owed > 0 else 0))
+        for account, amount in provision_postings(0, figures[1]).items():
+            line = (key[1], key[0], account, key[2] if account == "provision_allowance" else "")
+            ledger[line] = ledger.get(line, 0) + amount
 
 
 def _seals(unit: Unit, book: _Book, bucket: int) -> None:

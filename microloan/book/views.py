@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from ..money import to_major
+from ..rates import rate_decimal
+from ..servicing.cost import running_cost
 from ..servicing.state import LedgerRow, LoanState, ScheduleRow, Split
 from .dossier import LoanFile
 from .lives import parse_terms
-from .results import Allocation, Entry, LedgerLine, Loan, LoanSummary, NextDue, Payoff, ScheduleLine
+from .results import Allocation, Entry, LedgerLine, Loan, LoanCost, LoanSummary, NextDue, Payoff, ScheduleLine
 
 
 def major(currency: str) -> Callable[[int], Decimal]:
@@ -57,6 +59,17 @@ def loan_view(loan: LoanFile, state: LoanState, known_on: date | None = None) ->
         held_through=row["held_through"],
         held_reason=row["held_reason"],
     )
+
+
+def cost_view(loan: LoanFile, as_of: date, known_on: date | None = None) -> LoanCost | None:
+    """What a loan costs, contract rate and all in; None while it has not started or when its payout came back."""
+    terms, rate = loan.life.terms, loan.life.rate(as_of)
+    if terms is None or rate is None or as_of < terms.start:
+        return None
+    cost = running_cost(terms, loan.life.events, as_of)
+    simple = None if cost.simple is None else rate_decimal(cost.simple, 6)
+    charges = to_major(cost.charges, terms.currency)
+    return LoanCost(loan.id, as_of, terms.currency, rate.yearly, charges, simple, cost.effective, known_on)
 
 
 def summary_view(row: Any) -> LoanSummary:

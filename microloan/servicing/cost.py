@@ -188,9 +188,7 @@ class RunningCost:
 _MONEY_MOVED = ("repay", "settlement", "recover", "refund")
 
 
-def running_cost(
-    terms: LoanTerms, events: Sequence[Event], as_of: date, *, known_on: date | None = None
-) -> RunningCost:
+def running_cost(terms: LoanTerms, events: Sequence[Event], as_of: date) -> RunningCost:
     """The cost of a running loan: its dated payments up to *as_of*, then its plan; fees and penalty included.
 
     What is due and unpaid counts as paid on *as_of*, a credit balance as paid out on it, the rest as paid on its due days.
@@ -203,8 +201,7 @@ def running_cost(
     (1296000, Fraction(219, 1250), Decimal('0.187109'))
     """
     day = max(as_of, terms.start)
-    known = [event for event in events if known_on is None or event.booked_on <= known_on]
-    known += _arrears_paid(terms, known, day)
+    known = [*events, *_arrears_paid(terms, events, day)]
     told = life(terms, known, [day])
     to_come = [row for row in told.schedule if row.due > day]
     moved = [row for row in told.ledger if row.kind in _MONEY_MOVED and row.value_date is not None]

@@ -74,6 +74,8 @@ def running_totals(loan: Fold) -> tuple[AccrualRow, ...]:
         return (interest,)
     penalty = _row(loan, "penalty", 0, loan.late, late_base * loan.penalty_rate)
     soonest = min(interest.next_action, penalty.next_action)
+    if interest.next_action == penalty.next_action:
+        return interest, penalty
     return replace(interest, next_action=soonest), replace(penalty, next_action=soonest)
 
 

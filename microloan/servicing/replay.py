@@ -72,13 +72,14 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A loan over the close of ``day``: at its end, after the night, after the next morning; and its running totals then.
+    """A loan over the close of ``day``: what the night earned, how it stood after it and after the morning, and from then on.
 
-    The states leave out ``next_due``, which nobody posts.
+    Interest and penalty in minor units. The states leave out ``next_due``, which nobody posts.
     """
 
     day: date
-    evening: LoanState
+    interest: int
+    penalty: int
     dawn: LoanState
     morning: LoanState
     rows: tuple[AccrualRow, ...]
@@ -184,13 +185,14 @@ def passages(terms: LoanTerms, events: Sequence[Event], first: date, last: date)
     while day <= last:
         loan.advance(day.toordinal())
         following = day + _DAY
-        evening = state_of(loan, day, outlook=False)
+        interest, penalty = loan.interest_charged(), loan.penalty()
         loan.pass_to_dawn(following.toordinal())
+        interest, penalty = loan.interest_charged() - interest, loan.penalty() - penalty
         dawn = state_of(loan, following, outlook=False)
         loan.wake()
         morning = state_of(loan, following, outlook=False)
         rows = running_totals(loan)
-        yield Passage(day, evening, dawn, morning, rows)
+        yield Passage(day, interest, penalty, dawn, morning, rows)
         day = min(row.next_action for row in rows) - _DAY
 
 

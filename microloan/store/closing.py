@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, case, func, insert, select, update
@@ -102,13 +103,16 @@ def night_totals(unit: Unit, bucket: int, days: Sequence[date]) -> list[GroupNig
         values[f"thirty_{place}"] = day_number(day, "30E/360")
     rows = unit.execute(_nights(len(days)), values).all()
     currencies = {row[0]: _currency(unit, bucket, row[0]) for row in rows}
-    return [GroupNights(*row[:4], currencies[row[0]], _per_night(row[4:])) for row in rows]
+    return [
+        GroupNights(product, class_, memo, component, currencies[product], _per_night(sums))
+        for product, class_, memo, component, *sums in rows
+    ]
 
 
 def _per_night(sums: Sequence[Any]) -> tuple[int, ...]:
     if len(sums) == 1:
         return (int(sums[0]),)
-    return tuple(int(after) - int(before) for before, after in zip(sums, sums[1:], strict=False))
+    return tuple(int(after) - int(before) for before, after in pairwise(sums))
 
 
 @lru_cache(maxsize=64)

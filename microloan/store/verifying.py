@@ -15,6 +15,7 @@ _ACCRUALS_OF = select(*columns(ACCRUALS)).where(
     *keyed(ACCRUALS, "product", "class", "memo", "loan"), ACCRUALS.c.component.in_(("interest", "penalty"))
 )
 _ACCRUALS_IN = select(func.count()).select_from(ACCRUALS).where(*keyed(ACCRUALS))
+_EVENT_HASH = select(EVENTS.c.hash).where(*keyed(EVENTS, "facility", "seq"))
 _SAME_EVENT = (
     (EVENTS.c.tenant == OUTBOX.c.tenant) & (EVENTS.c.bucket == OUTBOX.c.bucket) & (EVENTS.c.id == OUTBOX.c.id)
 )
@@ -68,6 +69,14 @@ def accruals_of(unit: Unit, loan: Row) -> Sequence[Row]:
 def accruals_in(unit: Unit, bucket: int) -> int:
     """How many accrual rows a bucket has."""
     return int(unit.execute(_ACCRUALS_IN, {"bucket": bucket}).scalar())
+
+
+def event_hash(unit: Unit, bucket: int, facility: str, seq: int) -> str | None:
+    """The hash of one event of a chain; None when there is no such event."""
+    found: str | None = unit.execute(
+        _EVENT_HASH, {"bucket": bucket, "facility": facility, "seq": seq}
+    ).scalar()
+    return found
 
 
 def strays(unit: Unit) -> Iterator[tuple[str, str]]:

@@ -24,11 +24,11 @@ from ..days import add_months
 from ..errors import BadInput
 from ..money import amount_text
 from .decision import Decision, decide_many, settings_of
-from .features import Column, Value
+from .features import column_of_values
 from .flow import NO_DAY, REFUNDED, STATUSES, Bools, Ints, SalesLines, sales_lines
 from .outcome import LEAST_MONTHS, Outcome, auc, bin_of, kolmogorov_smirnov, outcome, stability_index
 from .policy import Characteristic, Policy
-from .scorecard import edges_of, places_of
+from .scorecard import edges_of
 
 #: The rule of thumb a policy is held against: so many mean months of the last 180 days' net sales.
 RULE_MONTHS: Final = Fraction(3, 2)
@@ -439,17 +439,11 @@ def _counts(values: Ints, edges: Ints) -> Ints:
 
 
 def _distribution(case: _Decided, each: Characteristic, currency: str) -> Ints:
-    column = _column(
+    column = column_of_values(
         [d.snapshot.row.get(each.feature) for d in case.decisions if d.score is not None], each.feature
     )
     edges = edges_of(each, currency)
     return np.bincount(bin_of(column, edges), minlength=len(edges) + 2)
-
-
-def _column(values: Sequence[Value], feature: str) -> Column:
-    places = 4 if places_of(feature, "JPY") == 4 else 0
-    whole = [0 if v is None else int(Decimal(v).scaleb(places)) for v in values]
-    return Column(np.array(whole, dtype=np.int64), np.array([v is None for v in values], dtype=np.bool_))
 
 
 #: Stress presets: name, what becomes of the following sales, by how much the probability rises.

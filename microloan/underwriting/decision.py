@@ -32,6 +32,7 @@ from .features import (
     flagged_flow,
 )
 from .flow import SalesLines, sales_lines
+from .frames import Shape, is_duckdb, is_spark, on_spark, parts_of
 from .genuine import Finding, findings
 from .limit import Applicant, Basis, Cap, Limit, Row, SeasonalLimit, Step, credit_limit
 from .policy import Grade, Policy
@@ -148,20 +149,46 @@ def decide(
 
 
 def decide_many(
-    lines: SalesLines,
+    lines: object,
     policy: Policy,
     *,
     as_of: date | str,
     currency: str = "CNY",
+    zone: str = DEFAULT_ZONE,
     merchant_of: Mapping[str, str] | None = None,
     applicants: Mapping[str, Applicant] | None = None,
 ) -> Iterator[Decision]:
     """Decide on every merchant of *lines*, each like :func:`decide`, the features in one pass.
 
+    *lines*: all that :func:`features` reads; a Spark frame is decided on its workers, a DuckDB relation streamed.
     *merchant_of* maps shops to merchants (a shop not named is its own merchant). Merchants with different
     ``covered_until`` are computed apart.
     """
     merchant_of, applicants = merchant_of or {}, applicants or {}
+    settled = (policy, parse_date(as_of, "as_of"), currency, merchant_of, applicants)
+    if is_spark(lines):
+        shape = Shape("merchant_id string, decision string", lambda part: _texts(part, *settled))
+        rows = on_spark(lines, shape, currency=currency, zone=zone, merchant_of=merchant_of)
+        yield from (from_json(text) for _, text in sorted(rows))
+    elif is_duckdb(lines) and not merchant_of:
+        for part in parts_of(lines, currency=currency, zone=zone):
+            yield from _each_decided(part, *settled)
+    else:
+        yield from _each_decided(sales_lines(lines, currency=currency, zone=zone), *settled)
+
+
+def _texts(lines: SalesLines, *settled: Any) -> Iterator[tuple[str, str]]:
+    return ((each.merchant_id, each.to_json()) for each in _each_decided(lines, *settled))
+
+
+def _each_decided(
+    lines: SalesLines,
+    policy: Policy,
+    as_of: date,
+    currency: str,
+    merchant_of: Mapping[str, str],
+    applicants: Mapping[str, Applicant],
+) -> Iterator[Decision]:
     merged = lines.grouped(merchant_of)
     shops: dict[str, list[str]] = {}
     for shop in lines.shops:

@@ -13,8 +13,8 @@ Source: SEMANTICS 8 (house rule).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -25,16 +25,17 @@ import numpy as np
 from ..clock import DEFAULT_ZONE
 from ..days import parse_date
 from .flow import NO_DAY, Bools, Ints, KnownFlow, SalesLines, known_flow, sales_lines
-from .genuine import flag_lines
+from .frames import Shape, is_duckdb, is_spark, on_spark, parts_of
+from .genuine import BuyerGroups, buyer_groups, flag_lines
 from .kernels import (
     amount_sums,
-    counts,
     first_of_runs,
-    momentum,
+    late_share,
     peak_spans,
     ratio,
     recency_weights,
     scaled,
+    sums_of_runs,
     variation,
 )
 from .policy import SHIPPED_PEAKS, Detectors, Lags, Peak
@@ -51,6 +52,8 @@ BLOCK_DAYS: Final = 30
 BLOCKS: Final = 12
 _WEEKS: Final = 52
 _YEAR: Final = 365
+#: Lines computed together: few enough that their arrays stay near the processor.
+LINES_AT_ONCE: Final = 200_000
 _LAGS: Final = Lags()
 _DETECTORS: Final = Detectors()
 _FEW: Final = 20  # fewer buyers, with
@@ -147,8 +150,9 @@ def features(
 ) -> FeatureTable:
     """The features of every shop in *frame*, as known at the end of *as_of*.
 
-    *frame*: pandas, polars, pyarrow, DuckDB relation, mapping of columns, list of rows or :class:`SalesLines`. Amounts
-    are in *currency*; floats are refused. Raises BadInput, InvalidAmount or InvalidDate for what cannot be read.
+    *frame*: pandas, polars or pyarrow frame, DuckDB relation (streamed), Spark frame (computed on its workers), mapping
+    of columns, list of rows or :class:`SalesLines`. Amounts are in *currency*; floats are refused. Raises BadInput,
+    InvalidAmount or InvalidDate for what cannot be read.
 
     *Source:* SEMANTICS 8; CONTRACT 3.
 
@@ -156,9 +160,56 @@ def features(
     >>> features(rows, as_of=date(2025, 5, 3)).row("s")["days_since_last_sale"]
     2
     """
-    lines = sales_lines(frame, currency=currency, zone=zone)
-    day = parse_date(as_of, "as_of")
-    return feature_table(flagged_flow(lines, day, settings or Settings()), cut_off=day)
+    day, settings = parse_date(as_of, "as_of"), settings or Settings()
+    if is_spark(frame):
+        return _spark_table(frame, day, settings, currency, zone)
+    if is_duckdb(frame):
+        parts: Iterable[SalesLines] = parts_of(frame, currency=currency, zone=zone)
+    else:
+        parts = sales_lines(frame, currency=currency, zone=zone).parts(LINES_AT_ONCE)
+    return joined([feature_table(flagged_flow(part, day, settings), cut_off=day) for part in parts])
+
+
+def _spark_table(frame: object, day: date, settings: Settings, currency: str, zone: str) -> FeatureTable:
+    names = tuple(_COMPUTE)
+
+    def read(lines: SalesLines) -> Iterator[tuple[object, ...]]:
+        table = feature_table(flagged_flow(lines, day, settings), cut_off=day)
+        for index, shop in enumerate(table.shops):
+            columns = (table.columns[name] for name in names)
+            yield shop, *(None if c.missing[index] else int(c.values[index]) for c in columns)
+
+    schema = ", ".join(["shop_id string", *(f"{name} bigint" for name in names)])
+    rows = sorted(
+        on_spark(frame, Shape(schema, read), currency=currency, zone=zone), key=lambda row: str(row[0])
+    )
+    columns = {name: _column_of([row[place] for row in rows]) for place, name in enumerate(names, start=1)}
+    return FeatureTable(tuple(str(row[0]) for row in rows), day, day, columns)
+
+
+def column_of_values(values: Sequence[Value], name: str) -> Column:
+    """The inverse of reading a row: values of the feature *name* as a column."""
+    scale = 4 if DEFINITIONS[name].unit == "ratio" else 0
+    return _column_of([None if value is None else int(Decimal(value).scaleb(scale)) for value in values])
+
+
+def _column_of(values: Sequence[int | None]) -> Column:
+    """A column from whole numbers of its unit, None where missing."""
+    whole = np.array([0 if value is None else value for value in values], dtype=np.int64)
+    return Column(whole, np.array([value is None for value in values], dtype=np.bool_))
+
+
+def joined(parts: Sequence[FeatureTable]) -> FeatureTable:
+    """The shops of all *parts*, one after the other, as one table."""
+    columns = {
+        name: Column(
+            np.concatenate([part.columns[name].values for part in parts]),
+            np.concatenate([part.columns[name].missing for part in parts]),
+        )
+        for name in parts[0].columns
+    }
+    shops = tuple(shop for part in parts for shop in part.shops)
+    return FeatureTable(shops, parts[0].cut_off, parts[0].known_on, columns)
 
 
 #: The hash of a flow without a line.
@@ -171,7 +222,16 @@ class FlaggedFlow:
 
     flow: KnownFlow
     flagged: Ints
+    groups: BuyerGroups
     settings: Settings
+
+    def of_shops(self, shops: Ints) -> FlaggedFlow:
+        """The flow of the shops at these positions, which must rise; flags stand."""
+        wanted = np.zeros(len(self.flow.lines.shops), dtype=np.bool_)
+        wanted[shops] = True
+        here = wanted[self.flow.lines.shop]
+        flow = self.flow.take(here, self.flow.lines.of_shops(shops.tolist()))
+        return FlaggedFlow(flow, self.flagged[here], buyer_groups(flow), self.settings)
 
     def sha256(self, index: int) -> str:
         """SHA-256 over a shop's lines as known: day, net sale, flag and amount of each, whatever their order."""
@@ -193,7 +253,8 @@ def flagged_flow(lines: SalesLines, known_on: date, settings: Settings) -> Flagg
     flow = known_flow(
         lines, known_on.toordinal(), settings.lags, settlement_reported=settings.settlement_reported
     )
-    return FlaggedFlow(flow, flag_lines(flow, settings.detectors, settings.peaks), settings)
+    groups = buyer_groups(flow)
+    return FlaggedFlow(flow, flag_lines(flow, settings.detectors, settings.peaks, groups), groups, settings)
 
 
 def feature_table(
@@ -209,20 +270,53 @@ def feature_table(
     return FeatureTable(flagged.flow.lines.shops, cut_off, known_on, columns)
 
 
-@dataclass(eq=False)
+_APART: Final = 4_000_000  # more days than any calendar has, so that shops do not touch on one axis
+
+
+class Axis:
+    """Where days lie among sorted entries of shops and days: the positions that part windows and periods."""
+
+    def __init__(self, moment: Ints, shop: Ints, shops: int, cut_off: int) -> None:
+        self.moment, self.shop, self.shops, self.cut_off = moment, shop, shops, cut_off
+        self._bounds: dict[int, Ints] = {}
+        self._edges: dict[tuple[int, int], Ints] = {}
+        self._zero = np.arange(shops) * _APART + cut_off + 1
+
+    @cached_property
+    def age(self) -> Ints:
+        """Days before the cut-off; 0 is the cut-off's own day."""
+        return self.shop * _APART + self.cut_off - self.moment
+
+    def bound(self, age: int) -> Ints:
+        """Per shop the position of its first entry younger than *age* days."""
+        if age not in self._bounds:
+            self._bounds[age] = np.searchsorted(self.moment, self._zero - age)
+        return self._bounds[age]
+
+    def edges(self, width: int, number: int) -> Ints:
+        """Per shop the positions that part its entries into *number* periods of *width* days, oldest first."""
+        if (width, number) not in self._edges:
+            period_of_age = np.maximum(
+                number - np.arange(width * number + 1) // width, 0
+            )  # 0: older than all
+            period = period_of_age[np.minimum(self.age, width * number)]
+            number_in = np.bincount(self.shop * (number + 1) + period, minlength=self.shops * (number + 1))
+            self._edges[width, number] = np.cumsum(number_in).reshape(self.shops, number + 1)
+        return self._edges[width, number]
+
+
 class View:
-    """The sums the features are made of: lines paid by the cut-off, per shop and day, period, or buyer."""
+    """The sums the features are made of: lines paid by the cut-off, brought together per shop and day, or per buyer.
 
-    flagged: FlaggedFlow
-    cut_off: int
-    settled_only: bool = False
-    shops: int = field(init=False)
-    keep: Bools | slice = field(init=False)
+    Lines are sorted by shop and day, so a sum over any window of a shop is the difference of two running totals; a
+    platform costs a few passes over its lines however many windows there are.
+    """
 
-    def __post_init__(self) -> None:
-        paid = self.flagged.flow.lines.paid_day
-        self.shops = len(self.flagged.flow.lines.shops)
-        self.keep = slice(None) if self.flagged.flow.known_on <= self.cut_off else paid <= self.cut_off
+    def __init__(self, flagged: FlaggedFlow, cut_off: int, settled_only: bool = False) -> None:
+        paid = flagged.flow.lines.paid_day
+        self.flagged, self.cut_off, self.settled_only = flagged, cut_off, settled_only
+        self.shops = len(flagged.flow.lines.shops)
+        self.keep: Bools | slice = slice(None) if flagged.flow.known_on <= cut_off else paid <= cut_off
 
     # lines ------------------------------------------------------------------------------------------------------------
 
@@ -240,28 +334,8 @@ class View:
         return unflagged
 
     @cached_property
-    def received_minor(self) -> Ints:
-        """Amounts placed, flagged lines included."""
-        return np.where(self.nil, 0, self.flagged.flow.lines.amount_minor[self.keep])
-
-    @cached_property
-    def placed_minor(self) -> Ints:
-        """Amounts placed by genuine buyers, before refunds."""
-        return self.received_minor * self.genuine
-
-    @cached_property
-    def net_minor(self) -> Ints:
-        return np.where(self.nil, 0, self.flagged.flow.net_minor[self.keep]) * self.genuine
-
-    @cached_property
-    def age(self) -> Ints:
-        """Days before the cut-off; 0 is the cut-off's own day."""
-        return self.cut_off - self.day
-
-    @cached_property
-    def counted_orders(self) -> Ints:
-        """One per genuine order that was neither cancelled nor left unsettled."""
-        return self.flagged.flow.lines.starts_order[self.keep] * (self.genuine & ~self.nil)
+    def all_genuine(self) -> bool:
+        return bool(self.genuine.all())
 
     @cached_property
     def nil(self) -> Bools:
@@ -269,80 +343,119 @@ class View:
         flow = self.flagged.flow
         return (flow.nil | flow.unsettled if self.settled_only else flow.nil)[self.keep]
 
-    # shop × day -------------------------------------------------------------------------------------------------------
-
-    def grid(self, amount_minor: Ints) -> Ints:
-        """Amounts per shop and day, oldest day first, over the days a feature may look back on."""
-        within = self.age < HISTORY_DAYS
-        key = self.shop * HISTORY_DAYS + (HISTORY_DAYS - 1 - self.age)
-        if not within.all():
-            key, amount_minor = key[within], amount_minor[within]
-        return amount_sums(key, self.shops * HISTORY_DAYS, amount_minor).reshape(self.shops, HISTORY_DAYS)
+    @cached_property
+    def received_minor(self) -> Ints:
+        """Amounts placed, flagged lines included."""
+        return self.flagged.flow.lines.amount_minor[self.keep] * ~self.nil
 
     @cached_property
-    def net_days(self) -> Ints:
-        return self.grid(self.net_minor)
+    def placed_minor(self) -> Ints:
+        """Amounts placed by genuine buyers, before refunds."""
+        return self.received_minor if self.all_genuine else self.received_minor * self.genuine
 
     @cached_property
-    def placed_days(self) -> Ints:
-        return self.grid(self.placed_minor)
+    def net_minor(self) -> Ints:
+        return self.flagged.flow.net_minor[self.keep] * (self.genuine & ~self.nil)
 
     @cached_property
-    def received_days(self) -> Ints:
-        return self.placed_days if self.genuine.all() else self.grid(self.received_minor)
+    def refunded_minor(self) -> Ints:
+        """Refunds of lines that are worth something, flagged ones included."""
+        return self.flagged.flow.refunded_minor[self.keep] * ~self.nil
 
     @cached_property
-    def order_days(self) -> Ints:
-        within = self.age < HISTORY_DAYS
-        key = self.shop * HISTORY_DAYS + (HISTORY_DAYS - 1 - self.age)
-        found = counts(key[within], self.shops * HISTORY_DAYS, self.counted_orders[within])
-        return found.reshape(self.shops, HISTORY_DAYS)
-
-    def in_window(self, amount_minor: Ints, days: int, skip: int = 0) -> Ints:
-        """Amounts per shop of lines at least *skip* and less than *skip* + *days* days old."""
-        within = (self.age < days + skip) & (self.age >= skip) if skip else self.age < days
-        return self.per_shop(amount_minor * within)
+    def refunded(self) -> Daily:
+        return self.daily(self.refunded_minor)
 
     @cached_property
-    def shop_starts(self) -> Ints:
-        return np.flatnonzero(first_of_runs(self.shop))
+    def settled(self) -> Bools:
+        """Lines whose settlement was known."""
+        day = self.flagged.flow.lines.settled_day[self.keep]
+        known: Bools = (day != NO_DAY) & (day <= self.flagged.flow.known_on)
+        return known
 
-    def per_shop(self, amount_minor: Ints) -> Ints:
-        """Amounts added up per shop."""
-        sums = np.zeros(self.shops, dtype=np.int64)
-        if len(self.shop):
-            sums[self.shop[self.shop_starts]] = np.add.reduceat(amount_minor, self.shop_starts)
-        return sums
+    # runs: shop × day -------------------------------------------------------------------------------------------------
 
-    def counted_in(self, weight: Ints | Bools, days: int) -> Ints:
-        """Whole numbers per shop of lines less than *days* days old."""
-        return self.per_shop((weight * (self.age < days)).astype(np.int64))
+    @cached_property
+    def lines(self) -> Axis:
+        """The lines by shop and day."""
+        return Axis(self.shop * _APART + self.day, self.shop, self.shops, self.cut_off)
 
-    def blocks_of(self, grid: Ints) -> Ints:
-        """Twelve 30-day blocks per shop, oldest first, the last ending on the cut-off."""
-        blocks: Ints = grid[:, -BLOCK_DAYS * BLOCKS :].reshape(self.shops, BLOCKS, BLOCK_DAYS).sum(axis=2)
-        return blocks
+    @cached_property
+    def run_starts(self) -> Ints:
+        return np.flatnonzero(first_of_runs(self.lines.moment))
+
+    @cached_property
+    def runs(self) -> Axis:
+        """The days with lines by shop and day."""
+        return Axis(self.lines.moment[self.run_starts], self.shop[self.run_starts], self.shops, self.cut_off)
+
+    def daily(self, of_lines: Ints) -> Daily:
+        """Whole numbers of lines, for sums over any window."""
+        return Daily(self.lines, of_lines)
+
+    def by_day(self, daily: Daily) -> Daily:
+        """The same per day with lines instead of per line."""
+        if daily.axis is self.runs or len(self.run_starts) == len(daily.values):
+            return daily
+        return Daily(self.runs, np.diff(daily.running[np.append(self.run_starts, len(daily.values))]))
+
+    @cached_property
+    def net(self) -> Daily:
+        return self.daily(self.net_minor)
+
+    @cached_property
+    def placed(self) -> Daily:
+        return self.daily(self.placed_minor)
+
+    @cached_property
+    def received(self) -> Daily:
+        return self.placed if self.all_genuine else self.daily(self.received_minor)
+
+    @cached_property
+    def orders(self) -> Daily:
+        """Genuine orders that were neither cancelled nor left unsettled."""
+        return self.daily(self.flagged.flow.lines.starts_order[self.keep] * (self.genuine & ~self.nil))
+
+    @cached_property
+    def active(self) -> Daily:
+        """1 for a day with such an order."""
+        orders = self.by_day(self.orders)
+        return Daily(orders.axis, (orders.values > 0).astype(np.int64))
 
     # life of the shop -------------------------------------------------------------------------------------------------
 
-    def first_day(self, chosen: Bools) -> Ints:
-        """The first day of the chosen lines per shop; NO_DAY where there is none."""
+    @cached_property
+    def last_sale(self) -> Ints:
+        """The day of the last genuine line worth something per shop; NO_DAY where there is none."""
+        chosen = self.genuine & ~self.nil
         shop, day = self.shop[chosen], self.day[chosen]
-        starts = first_of_runs(shop)
+        last = np.full(self.shops, NO_DAY, dtype=np.int64)
+        ends = np.searchsorted(shop, np.arange(1, self.shops + 1)) - 1
+        known = (
+            (ends >= 0) & (shop[ends] == np.arange(self.shops))
+            if len(shop)
+            else np.zeros(self.shops, np.bool_)
+        )
+        last[known] = day[ends[known]]
+        return last
+
+    def first_day(self, shop: Ints, day: Ints) -> Ints:
+        """The first day per shop of lines sorted by shop and day; NO_DAY where there is none."""
         first = np.full(self.shops, NO_DAY, dtype=np.int64)
+        starts = np.flatnonzero(first_of_runs(shop))
         first[shop[starts]] = day[starts]
         return first
 
-    def last_day(self, chosen: Bools) -> Ints:
-        """The last day of the chosen lines per shop; NO_DAY where there is none."""
-        shop, day = self.shop[chosen], self.day[chosen]
-        last = np.full(self.shops, NO_DAY, dtype=np.int64)
-        last[shop] = day
-        return last
+    @cached_property
+    def first_line(self) -> Ints:
+        return self.first_day(self.shop, self.day)
 
     @cached_property
     def first_sale(self) -> Ints:
-        return self.first_day(self.genuine)
+        """The first day with a genuine line per shop; NO_DAY where there is none."""
+        if self.all_genuine:
+            return self.first_line
+        return self.first_day(self.shop[self.genuine], self.day[self.genuine])
 
     @cached_property
     def born(self) -> Bools:
@@ -353,8 +466,7 @@ class View:
     @cached_property
     def life_days(self) -> Ints:
         """Days from the first order to the cut-off, both counted; flagged orders count too, so that none shortens it."""
-        first = self.first_day(np.ones(len(self.shop), dtype=np.bool_))
-        return np.where(first == NO_DAY, 0, self.cut_off - first + 1)
+        return np.where(self.first_line == NO_DAY, 0, self.cut_off - self.first_line + 1)
 
     @cached_property
     def existing_blocks(self) -> Ints:
@@ -362,87 +474,158 @@ class View:
 
     @cached_property
     def net_blocks(self) -> Ints:
-        return self.blocks_of(self.net_days)
+        """Twelve 30-day blocks per shop, oldest first, the last ending on the cut-off."""
+        return self.net.periods(BLOCK_DAYS, BLOCKS)
 
     @cached_property
     def placed_blocks(self) -> Ints:
-        return self.blocks_of(self.placed_days)
+        return self.placed.periods(BLOCK_DAYS, BLOCKS)
 
-    def variation_of_weeks(self, grid: Ints) -> Ints:
-        """Standard deviation over mean of up to 52 weekly sums of *grid*."""
-        weeks = grid[:, -7 * _WEEKS :].reshape(self.shops, _WEEKS, 7).sum(axis=2)
-        return variation(weeks, np.minimum(-(-self.life_days // 7), _WEEKS))
+    def variation_of_weeks(self, daily: Daily) -> Ints:
+        """Standard deviation over mean of up to 52 weekly sums."""
+        return variation(daily.periods(7, _WEEKS), np.minimum(-(-self.life_days // 7), _WEEKS))
 
-    def deseasonalised(self, grid: Ints) -> Ints:
-        """*grid* with the days of named peaks brought down to the level of the other days, where they lie above it."""
-        year = grid[:, -7 * _WEEKS :]
-        spans = peak_spans(self.cut_off - 7 * _WEEKS + 1, self.cut_off, self.flagged.settings.peaks)
-        if not spans:
-            return year
-        offset = self.cut_off - 7 * _WEEKS + 1
+    @cached_property
+    def year_spans(self) -> list[tuple[int, int]]:
+        """Oldest and youngest age of every peak's 30 days that lie wholly within 52 weeks."""
+        peaks = self.flagged.settings.peaks
+        spans = peak_spans(self.cut_off - 7 * _WEEKS + 1, self.cut_off, peaks)
+        return [(self.cut_off - first, self.cut_off - last) for first, last in spans]
+
+    def deseasonalised(self, daily: Daily) -> Daily:
+        """The days of named peaks brought down to the level of the other days, where they lie above it."""
+        if not self.year_spans:
+            return daily
         in_peak = np.zeros(7 * _WEEKS, dtype=np.bool_)
-        for first, last in spans:
-            in_peak[first - offset : last - offset + 1] = True
-        lived = np.arange(7 * _WEEKS) >= 7 * _WEEKS - self.life_days[:, None]
-        base_days = (lived & ~in_peak).sum(axis=1)
-        base = year[:, ~in_peak].sum(axis=1) / np.maximum(base_days, 1)
-        level = year.copy()
-        for first, last in spans:
-            days = slice(first - offset, last - offset + 1)
-            high = year[:, days].sum(axis=1) / (last - first + 1)
-            factor = np.minimum(1.0, base / np.maximum(high, 1.0))
-            factor = np.where((base_days >= 90) & lived[:, days].all(axis=1), factor, 1.0)
-            level[:, days] = np.floor(year[:, days] * factor[:, None]).astype(np.int64)
-        return level
+        for oldest, youngest in self.year_spans:
+            in_peak[youngest : oldest + 1] = True
+        others = np.concatenate([[0], np.cumsum(~in_peak)])  # days outside peaks, by age
+        base_days = others[np.minimum(self.life_days, 7 * _WEEKS)]
+        base = (daily.window(7 * _WEEKS) - daily.in_ages(in_peak)) / np.maximum(base_days, 1)
+        span_of_age = np.full(7 * _WEEKS + 1, -1)
+        factors = np.ones((len(self.year_spans), self.shops))
+        for number, (oldest, youngest) in enumerate(self.year_spans):
+            high = daily.window(oldest - youngest + 1, youngest) / (oldest - youngest + 1)
+            lowered = np.minimum(1.0, base / np.maximum(high, 1.0))
+            factors[number] = np.where((base_days >= 90) & (self.life_days > oldest), lowered, 1.0)
+            span_of_age[youngest : oldest + 1] = number
+        span = span_of_age[np.minimum(daily.axis.age, 7 * _WEEKS)]
+        within = np.flatnonzero(span >= 0)
+        level = daily.values.copy()
+        level[within] = np.floor(level[within] * factors[span[within], daily.axis.shop[within]]).astype(
+            np.int64
+        )
+        return Daily(daily.axis, level)
+
+    def momentum(self, daily: Daily, weights: Ints) -> Ints:
+        """How late a shop's sum of as many days as there are *weights* lies; see :func:`kernels.late_share`.
+
+        Large days are first brought to 40 bits, so that the weighted sum is exact in 64-bit integers.
+        """
+        number = len(weights)
+        if len(daily.values) and int(daily.values.max()) >> 20:
+            daily = self._shortened(self.by_day(daily), number)
+        of_age = np.append(weights[::-1], 0)
+        weighted = Daily(daily.axis, daily.values * of_age[np.minimum(daily.axis.age, number)])
+        return late_share(weighted.total(), daily.window(number), self.life_days, weights)
+
+    def _shortened(self, daily: Daily, number: int) -> Daily:
+        small = daily.values * (daily.axis.age < number)
+        largest = np.zeros(self.shops, dtype=np.int64)
+        np.maximum.at(largest, daily.axis.shop, np.abs(small))
+        shift = np.maximum(np.frexp(largest.astype(np.float64))[1].astype(np.int64) - 40, 0)
+        return Daily(daily.axis, small >> shift[daily.axis.shop])
 
     # buyers -----------------------------------------------------------------------------------------------------------
 
     @cached_property
     def buyers(self) -> Buyers:
-        return Buyers(self, self.genuine)
+        return Buyers(self, None if self.all_genuine else self.genuine)
 
     @cached_property
-    def all_buyers(self) -> Buyers:
-        return self.buyers if self.genuine.all() else Buyers(self, np.ones(len(self.shop), dtype=np.bool_))
+    def party(self) -> tuple[Ints, Bools]:
+        """Largest buyer's share and whether a few accounts make up the shop, flagged orders counted or not, the worse."""
+        share, few = self.buyers.top_share.copy(), self.buyers.few.copy()
+        if not self.all_genuine:
+            doubtful = self.shop[~self.genuine]
+            tainted = doubtful[first_of_runs(doubtful)]  # in other shops both are the same
+            every = Buyers(self if len(tainted) == self.shops else self.of_shops(tainted), None)
+            share[tainted], few[tainted] = np.maximum(share[tainted], every.top_share), every.few
+        return share, few
+
+    def of_shops(self, shops: Ints) -> View:
+        """The same view of some of the shops."""
+        return View(self.flagged.of_shops(shops), self.cut_off, self.settled_only)
+
+
+class Daily:
+    """Whole numbers along an axis with their running total: any window of any shop is a difference."""
+
+    def __init__(self, axis: Axis, values: Ints) -> None:
+        self.axis, self.values = axis, values
+
+    @cached_property
+    def running(self) -> Ints:
+        running = np.zeros(len(self.values) + 1, dtype=np.int64)
+        np.cumsum(self.values, out=running[1:])
+        return running
+
+    def window(self, days: int, skip: int = 0) -> Ints:
+        """Sums per shop of days at least *skip* and less than *skip* + *days* old."""
+        return self.running[self.axis.bound(skip)] - self.running[self.axis.bound(skip + days)]
+
+    def total(self) -> Ints:
+        """Sums per shop of all days up to the cut-off."""
+        return self.window(_APART - 1)
+
+    def periods(self, width: int, number: int) -> Ints:
+        """Sums per shop and period of *width* days, oldest first."""
+        reached = self.running[self.axis.edges(width, number)]
+        return reached[:, 1:] - reached[:, :-1]
+
+    def in_ages(self, chosen: Bools) -> Ints:
+        """Sums per shop of the days whose age is marked in *chosen*."""
+        changes = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]])))
+        found = np.zeros(self.axis.shops, dtype=np.int64)
+        for youngest, after in zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True):
+            found += self.window(after - youngest, youngest)
+        return found
 
 
 class Buyers:
     """Buyers of each shop over the year to the cut-off, by sales placed and not cancelled."""
 
-    def __init__(self, view: View, chosen: Bools) -> None:
-        lines = view.flagged.flow.lines
+    def __init__(self, view: View, chosen: Bools | None) -> None:
+        """Of the *chosen* lines of the view, by default all."""
+        groups, lines = view.flagged.groups, view.flagged.flow.lines
+        worth = ~view.nil if chosen is None else chosen & ~view.nil
         taken = np.zeros(len(lines), dtype=np.bool_)
-        taken[view.keep] = chosen & ~view.nil
-        index = lines.by_buyer
-        index = index[taken[index] & (lines.buyer[index] >= 0)]
-        shop, day = lines.shop[index], lines.paid_day[index]
-        new = first_of_runs(shop, lines.buyer[index])
-        pair = np.cumsum(new) - 1
-        count = int(pair[-1]) + 1 if len(pair) else 0
+        taken[view.keep] = worth
+        here = np.flatnonzero(taken[groups.index])  # places among the lines brought together by buyer
+        day, pair = groups.day[here], groups.pair[here]
+        starts = np.flatnonzero(first_of_runs(pair))
         recent = day > view.cut_off - _YEAR
-        amount = lines.amount_minor[index]
-        orders = counts(pair, count, lines.starts_order[index] * recent)
-        active = orders > 0
-        self.shop = shop[new][active]
-        self.sales = amount_sums(pair, count, amount * recent)[active]
-        self.orders = orders[active]
-        self.first = day[new][active]
-        last = np.zeros(count, dtype=np.int64)
-        last[pair] = day
-        self.last = last[active]
+        orders = sums_of_runs(groups.starts_order[here] * recent, starts)
+        active = np.flatnonzero(orders > 0)
+        ends = np.append(starts, len(here))[1:] - 1
+        amount = lines.amount_minor[groups.index[here]] * recent
+        self.shop, self.orders = groups.shop[pair[starts[active]]], orders[active]
+        self.sales = sums_of_runs(amount, starts)[active]
+        self.first, self.last = day[starts[active]], day[ends[active]]
         self.shops = view.shops
         self.known = amount_sums(self.shop, view.shops, self.sales)
-        placed = view.in_window(view.received_minor * chosen, _YEAR)
-        self.missing = (self.known <= 0) | (_BUYER_COVERAGE * self.known < placed)
+        placed = view.received if chosen is None else view.placed
+        self.missing = (self.known <= 0) | (_BUYER_COVERAGE * self.known < placed.window(_YEAR))
 
     def number(self, chosen: Bools | None = None) -> Ints:
         """How many (of the chosen) buyers each shop has."""
-        return counts(self.shop, self.shops, chosen)
+        shop = self.shop if chosen is None else self.shop[chosen]
+        return np.bincount(shop, minlength=self.shops)
 
     @cached_property
     def few(self) -> Bools:
         """Shops with a handful of accounts that order again and again."""
-        number, orders = self.number(), counts(self.shop, self.shops, self.orders)
+        number, orders = self.number(), amount_sums(self.shop, self.shops, self.orders)
         found: Bools = (number < _FEW) & (orders >= _OFTEN * number) & (number > 0)
         return found
 
@@ -487,7 +670,7 @@ def _known_if(values: Ints, known: Bools) -> Column:
 def _define_sales(days: int) -> None:
     @_define(f"sales_{days}d", "amount", f"{days} days", "net sales", "0 where nothing was sold")
     def _sales(view: View) -> Column:
-        return _known_if(view.net_days[:, -days:].sum(axis=1), view.born)
+        return _known_if(view.net.window(days), view.born)
 
 
 for _days in (7, 30, 90, 180, 365):
@@ -548,35 +731,35 @@ def typical_month(blocks: Ints, existing: Ints) -> Ints:
     return month
 
 
-def _define_raw(name: str, meaning: str, part: Callable[[View], Ints]) -> None:
+def _define_raw(name: str, meaning: str, part: Callable[[View], Daily]) -> None:
     @_define(name, "amount", "365 days", meaning, "0 where there is none")
     def _raw(view: View) -> Column:
-        return _known_if(view.in_window(part(view), _YEAR), view.life_days > 0)
+        return _known_if(part(view).window(_YEAR), view.life_days > 0)
 
 
 def _raw_minor(view: View) -> Ints:
     return view.flagged.flow.lines.amount_minor[view.keep]
 
 
-_define_raw("received_365d", "all amounts placed, whatever became of them", _raw_minor)
+_define_raw(
+    "received_365d", "all amounts placed, whatever became of them", lambda view: view.daily(_raw_minor(view))
+)
 _define_raw("cancelled_365d", "amounts of cancelled orders",
-            lambda view: _raw_minor(view) * view.flagged.flow.cancelled[view.keep])  # fmt: skip
+            lambda view: view.daily(_raw_minor(view) * view.flagged.flow.cancelled[view.keep]))  # fmt: skip
 _define_raw("unsettled_365d", "amounts worthless for want of settlement",
-            lambda view: _raw_minor(view) * (view.nil & ~view.flagged.flow.cancelled[view.keep]))  # fmt: skip
+            lambda view: view.daily(_raw_minor(view) * (view.nil & ~view.flagged.flow.cancelled[view.keep])))  # fmt: skip
 _define_raw("flagged_365d", "amounts flagged as not genuine, neither cancelled nor unsettled",
-            lambda view: view.received_minor * ~view.genuine)  # fmt: skip
+            lambda view: view.daily(view.received_minor - view.placed_minor))  # fmt: skip
 _define_raw("refunded_365d", "refunds of the orders that are left",
-            lambda view: view.placed_minor - view.net_minor)  # fmt: skip
+            lambda view: view.daily(view.placed_minor - view.net_minor))  # fmt: skip
 
 
 @_define(
     "growth_30_90", "ratio", "90 days", "orders placed in the last 30 days over a third of the last 90 days'"
 )
 def _growth_30_90(view: View) -> Column:
-    quarter = view.placed_days[:, -90:].sum(axis=1)
-    return _known_if(
-        ratio(3 * view.placed_days[:, -30:].sum(axis=1), quarter), (quarter > 0) & (view.life_days >= 90)
-    )
+    quarter = view.placed.window(90)
+    return _known_if(ratio(3 * view.placed.window(30), quarter), (quarter > 0) & (view.life_days >= 90))
 
 
 @_define(
@@ -584,9 +767,9 @@ def _growth_30_90(view: View) -> Column:
     "missing with less than 180 days of history, or nothing before",
 )  # fmt: skip
 def _growth_90_180(view: View) -> Column:
-    before = view.placed_days[:, -180:-90].sum(axis=1)
+    before = view.placed.window(90, 90)
     known = (before > 0) & (view.life_days >= 180)
-    return _known_if(ratio(view.placed_days[:, -90:].sum(axis=1), before), known)
+    return _known_if(ratio(view.placed.window(90), before), known)
 
 
 @_define(
@@ -595,16 +778,16 @@ def _growth_90_180(view: View) -> Column:
     "missing where those days lie before the first order, or nothing was sold in them",
 )  # fmt: skip
 def _growth_year(view: View) -> Column:
-    before = view.placed_days[:, -90 - _YEAR : -_YEAR].sum(axis=1)
+    before = view.placed.window(90, _YEAR)
     known = (before > 0) & (view.life_days >= _YEAR + 90)
-    return _known_if(ratio(view.placed_days[:, -90:].sum(axis=1), before), known)
+    return _known_if(ratio(view.placed.window(90), before), known)
 
 
 _MOMENTUM_DAYS: Final = 180
 _MOMENTUM_WEIGHTS: Final = recency_weights(_MOMENTUM_DAYS, 20)
 
 
-def _define_momentum(name: str, meaning: str, grid: Callable[[View], Ints]) -> None:
+def _define_momentum(name: str, meaning: str, daily: Callable[[View], Daily]) -> None:
     @_define(
         name, "ratio", "180 days",
         f"{meaning} of the last 180 days, weighted by recency (the weight halves every 20 days), over the same spread "
@@ -612,13 +795,12 @@ def _define_momentum(name: str, meaning: str, grid: Callable[[View], Ints]) -> N
         "missing with less than 30 days of history, or nothing in 180 days",
     )  # fmt: skip
     def _momentum(view: View) -> Column:
-        days = grid(view)[:, -_MOMENTUM_DAYS:]
-        known = (view.life_days >= BLOCK_DAYS) & (days.sum(axis=1) > 0)
-        return _known_if(momentum(days, view.life_days, _MOMENTUM_WEIGHTS), known)
+        known = (view.life_days >= BLOCK_DAYS) & (daily(view).window(_MOMENTUM_DAYS) > 0)
+        return _known_if(view.momentum(daily(view), _MOMENTUM_WEIGHTS), known)
 
 
-_define_momentum("momentum_orders", "orders", lambda view: view.order_days)
-_define_momentum("momentum_sales", "amounts placed", lambda view: view.placed_days)
+_define_momentum("momentum_orders", "orders", lambda view: view.orders)
+_define_momentum("momentum_sales", "amounts placed", lambda view: view.placed)
 
 
 @_define(
@@ -641,8 +823,8 @@ def _trend(view: View) -> Column:
     "missing with fewer than 4 weeks",
 )  # fmt: skip
 def _weekly_variation(view: View) -> Column:
-    known = (view.life_days >= 28) & (view.placed_days[:, -7 * _WEEKS :].sum(axis=1) > 0)
-    return _known_if(view.variation_of_weeks(view.placed_days), known)
+    known = (view.life_days >= 28) & (view.placed.window(7 * _WEEKS) > 0)
+    return _known_if(view.variation_of_weeks(view.placed), known)
 
 
 @_define(
@@ -652,10 +834,10 @@ def _weekly_variation(view: View) -> Column:
     "missing with fewer than 4 weeks",
 )  # fmt: skip
 def _volatility(view: View) -> Column:
-    found = view.variation_of_weeks(view.deseasonalised(view.placed_days))
-    if view.received_days is not view.placed_days:
-        found = np.maximum(found, view.variation_of_weeks(view.deseasonalised(view.received_days)))
-    known = (view.life_days >= 28) & (view.placed_days[:, -7 * _WEEKS :].sum(axis=1) > 0)
+    found = view.variation_of_weeks(view.deseasonalised(view.placed))
+    if not view.all_genuine:
+        found = np.maximum(found, view.variation_of_weeks(view.deseasonalised(view.received)))
+    known = (view.life_days >= 28) & (view.placed.window(7 * _WEEKS) > 0)
     return _known_if(found, known)
 
 
@@ -679,7 +861,7 @@ def _worst_fall(view: View) -> Column:
     "days before the first order are not counted",
 )
 def _days_without_sales(view: View) -> Column:
-    active = (view.order_days[:, -90:] > 0).sum(axis=1)
+    active = view.active.window(90)
     return _known_if(np.maximum(np.minimum(view.life_days, 90) - active, 0), view.born)
 
 
@@ -687,7 +869,7 @@ def _days_without_sales(view: View) -> Column:
     "days_since_last_sale", "days", "all history", "days from the last order not cancelled to the cut-off"
 )
 def _days_since_last_sale(view: View) -> Column:
-    last = view.last_day(view.genuine & ~view.nil)
+    last = view.last_sale
     return _known_if(view.cut_off - last, last != NO_DAY)
 
 
@@ -697,8 +879,8 @@ def _days_since_last_sale(view: View) -> Column:
     "missing where no order of 180 days is left",
 )  # fmt: skip
 def _silence(view: View) -> Column:
-    active = (view.order_days[:, -180:] > 0).sum(axis=1)
-    last = view.last_day(view.genuine & ~view.nil)
+    active = view.active.window(180)
+    last = view.last_sale
     return _known_if(
         ratio((view.cut_off - last) * active, np.minimum(view.life_days, 180)),
         (active > 0) & (last != NO_DAY),
@@ -713,7 +895,7 @@ def _silence(view: View) -> Column:
     "over the days since the first order if fewer",
 )
 def _active_days(view: View) -> Column:
-    active = (view.order_days[:, -180:] > 0).sum(axis=1)
+    active = view.active.window(180)
     return _known_if(ratio(active, np.minimum(view.life_days, 180)), view.born)
 
 
@@ -725,26 +907,26 @@ def _active_days(view: View) -> Column:
     "over the weeks since the first if fewer",
 )
 def _active_weeks(view: View) -> Column:
-    weeks = (view.order_days[:, -182:].reshape(view.shops, 26, 7).sum(axis=2) > 0).sum(axis=1)
+    weeks = (view.orders.periods(7, _WEEKS)[:, -26:] > 0).sum(axis=1)
     return _known_if(ratio(weeks, np.minimum(-(-view.life_days // 7), 26)), view.born)
 
 
 @_define("orders_90d", "count", "90 days", "orders placed and not cancelled")
 def _orders_90d(view: View) -> Column:
-    return _known_if(view.order_days[:, -90:].sum(axis=1), view.born)
+    return _known_if(view.orders.window(90), view.born)
 
 
 @_define("orders_180d", "count", "180 days", "orders placed and not cancelled")
 def _orders_180d(view: View) -> Column:
-    return _known_if(view.order_days[:, -180:].sum(axis=1), view.born)
+    return _known_if(view.orders.window(180), view.born)
 
 
 @_define("order_growth", "ratio", "90 and 180 days", "orders of the last 90 days over half of the last 180 days'",
          "missing with less than 180 days of history, or no order in them")  # fmt: skip
 def _order_growth(view: View) -> Column:
-    half_year = view.order_days[:, -180:].sum(axis=1)
+    half_year = view.orders.window(180)
     known = (half_year > 0) & (view.life_days >= 180)
-    return _known_if(ratio(2 * view.order_days[:, -90:].sum(axis=1), half_year), known)
+    return _known_if(ratio(2 * view.orders.window(90), half_year), known)
 
 
 @_define(
@@ -762,14 +944,13 @@ def _seasonality(view: View) -> Column:
     "missing with less than a year of history",
 )  # fmt: skip
 def _promotion_share(view: View) -> Column:
-    year = view.placed_days[:, -_YEAR:]
     spans = peak_spans(view.cut_off - 2 * _YEAR, view.cut_off + 2 * BLOCK_DAYS, view.flagged.settings.peaks)
-    days = np.arange(view.cut_off - _YEAR + 1, view.cut_off + 1)
-    in_peak = np.zeros(_YEAR, dtype=np.bool_)
+    in_peak = np.zeros(_YEAR, dtype=np.bool_)  # by age
     for first, last in spans:
-        in_peak |= (days >= first) & (days <= last)
-    total = year.sum(axis=1)
-    return _known_if(ratio(year[:, in_peak].sum(axis=1), total), (view.life_days >= _YEAR) & (total > 0))
+        in_peak[max(view.cut_off - last, 0) : max(view.cut_off - first + 1, 0)] = True
+    total = view.placed.window(_YEAR)
+    known = (view.life_days >= _YEAR) & (total > 0)
+    return _known_if(ratio(view.placed.in_ages(in_peak), total), known)
 
 
 @_define(
@@ -782,12 +963,11 @@ def _refund_rate(view: View) -> Column:
 
 
 def _refunds_over_sales(view: View, days: int, skip: int = 0) -> tuple[Ints, Bools]:
-    refunded = view.flagged.flow.refunded_minor[view.keep] * ~view.nil
-    placed = view.in_window(view.placed_minor, days, skip)
-    rate = ratio(view.in_window(refunded * view.genuine, days, skip), placed)
-    if not view.genuine.all():
-        received = view.in_window(view.received_minor, days, skip)
-        rate = np.maximum(rate, ratio(view.in_window(refunded, days, skip), received))
+    placed = view.placed.window(days, skip)
+    rate = ratio(placed - view.net.window(days, skip), placed)
+    if not view.all_genuine:
+        refunded = view.refunded.window(days, skip)
+        rate = np.maximum(rate, ratio(refunded, view.received.window(days, skip)))
     return rate, placed > 0
 
 
@@ -810,10 +990,9 @@ def _refund_rate_trend(view: View) -> Column:
 )
 def _cancel_rate(view: View) -> Column:
     orders = view.flagged.flow.lines.starts_order[view.keep] * view.genuine
-    placed = view.counted_in(orders, 180)
-    return _known_if(
-        ratio(view.counted_in(orders * view.flagged.flow.cancelled[view.keep], 180), placed), placed > 0
-    )
+    placed = view.daily(orders).window(180)
+    cancelled = view.daily(orders * view.flagged.flow.cancelled[view.keep]).window(180)
+    return _known_if(ratio(cancelled, placed), placed > 0)
 
 
 @_define(
@@ -824,8 +1003,8 @@ def _cancel_rate(view: View) -> Column:
     "missing without orders",
 )
 def _average_order(view: View) -> Column:
-    orders = view.order_days[:, -180:].sum(axis=1)
-    return _known_if(view.net_days[:, -180:].sum(axis=1) // np.maximum(orders, 1), orders > 0)
+    orders = view.orders.window(180)
+    return _known_if(view.net.window(180) // np.maximum(orders, 1), orders > 0)
 
 
 _BUYER_EDGE: Final = "missing where the buyer is known for less than half of the sales"
@@ -858,8 +1037,7 @@ def _buyer_hhi(view: View) -> Column:
     "largest buyer's share of placed orders; with flagged orders or without, whichever is higher", _BUYER_EDGE,
 )  # fmt: skip
 def _top_buyer_share(view: View) -> Column:
-    share = np.maximum(view.buyers.top_share, view.all_buyers.top_share)
-    return _known_if(share, ~view.buyers.missing)
+    return _known_if(view.party[0], ~view.buyers.missing)
 
 
 @_define(
@@ -870,7 +1048,7 @@ def _top_buyer_share(view: View) -> Column:
     _BUYER_EDGE,
 )
 def _few_accounts(view: View) -> Column:
-    return _known_if(view.all_buyers.few.astype(np.int64), ~view.buyers.missing)
+    return _known_if(view.party[1].astype(np.int64), ~view.buyers.missing)
 
 
 @_define(
@@ -898,11 +1076,10 @@ def _tenure(view: View) -> Column:
     "missing where no settlement is reported",
 )  # fmt: skip
 def _settlement_cycle(view: View) -> Column:
-    settled_day = view.flagged.flow.lines.settled_day[view.keep]
-    settled = (settled_day != NO_DAY) & (settled_day <= view.flagged.flow.known_on) & view.genuine
-    number = view.counted_in(settled, 180)
-    waited = view.counted_in(np.maximum(settled_day - view.day, 0) * settled, 180)
-    return _known_if(ratio(waited, number), number > 0)
+    settled = view.settled & view.genuine
+    number = view.daily(settled.astype(np.int64)).window(180)
+    waited = np.maximum(view.flagged.flow.lines.settled_day[view.keep] - view.day, 0) * settled
+    return _known_if(ratio(view.daily(waited).window(180), number), number > 0)
 
 
 @_define(
@@ -910,18 +1087,16 @@ def _settlement_cycle(view: View) -> Column:
     "missing where no settlement is reported",
 )  # fmt: skip
 def _unsettled_receivable(view: View) -> Column:
-    settled_day = view.flagged.flow.lines.settled_day[view.keep]
-    settled = (settled_day != NO_DAY) & (settled_day <= view.flagged.flow.known_on)
-    open_minor = view.per_shop(view.net_minor * ~settled)
-    return _known_if(open_minor, view.per_shop(settled.astype(np.int64)) > 0)
+    open_minor = view.daily(view.net_minor * ~view.settled).total()
+    return _known_if(open_minor, view.daily(view.settled.astype(np.int64)).total() > 0)
 
 
 @_define(
     "flagged_share", "ratio", "365 days", "flagged orders' share of all amounts placed", "0 where nothing was sold",
 )  # fmt: skip
 def _flagged_share(view: View) -> Column:
-    received = view.in_window(view.received_minor, _YEAR)
-    flagged = received - view.in_window(view.placed_minor, _YEAR)
+    received = view.received.window(_YEAR)
+    flagged = received - view.placed.window(_YEAR)
     return _known_if(ratio(flagged, received), view.life_days > 0)
 
 
@@ -937,8 +1112,7 @@ def _last_peak_sales(view: View) -> Column:
         return Column(np.zeros(view.shops, dtype=np.int64), np.ones(view.shops, dtype=np.bool_))
     peak, year = coming
     first, last = peak.on(year - 1, "first").toordinal(), peak.on(year - 1, "last").toordinal()
-    within = (view.day >= first) & (view.day <= last)
-    sales = view.per_shop(view.net_minor * within)
+    sales = view.net.window(last - first + 1, view.cut_off - last)
     return _known_if(sales, view.born & (view.first_sale <= first))
 
 

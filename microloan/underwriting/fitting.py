@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput, InvalidSetting
 from .decision import settings_of
-from .features import DEFINITIONS, Column, Value, feature_table, flagged_flow
+from .features import DEFINITIONS, Column, Value, column_of_values, feature_table, flagged_flow
 from .flow import Bools, Ints, SalesLines, factorize
 from .outcome import HORIZON_DAYS, auc, bin_of, outcome
 from .policy import Bin, Characteristic, Grade, Odds, Policy, Scorecard
@@ -185,18 +185,12 @@ def cases_of_rows(
     if len(rows) != len(bad) or (shops is not None and len(shops) != len(rows)):
         raise BadInput(field="bad", value=len(bad), reason=f"{len(rows)} feature rows need as many outcomes")
     names = [name for name in DEFINITIONS if any(row.get(name) is not None for row in rows)]
-    columns = {name: _column([row.get(name) for row in rows], name) for name in names}
+    columns = {name: column_of_values([row.get(name) for row in rows], name) for name in names}
     group = factorize(shops)[0] if shops is not None else np.arange(len(rows), dtype=np.int64)
     repeats = np.bincount(group)[group] if len(rows) else np.ones(0)
     return Cases(
         columns, np.asarray(bad, dtype=np.bool_), group, 1.0 / repeats, tuple(sorted(set(days))), event
     )
-
-
-def _column(values: Sequence[Value], name: str) -> Column:
-    scale = 4 if DEFINITIONS[name].unit == "ratio" else 0
-    whole = [0 if v is None else int(Decimal(v).scaleb(scale)) for v in values]
-    return Column(np.array(whole, dtype=np.int64), np.array([v is None for v in values], dtype=np.bool_))
 
 
 # --- the fit ----------------------------------------------------------------------------------------------------------
@@ -283,6 +277,7 @@ def _cuts(
             continue
         edges = _monotone_edges(column.values[known], cases.bad[known], cases.weight[known], seed)
         readable = _readable(edges, column.values[known], name, currency)
+        readable = _one_way(readable, cases, column, taken)
         if len(readable):
             cuts[name] = readable
         else:
@@ -301,6 +296,19 @@ def _monotone_edges(values: Ints, bad: Bools, weight: Floats, seed: int) -> Floa
     tree.fit(values[:, None].astype(np.float64), bad, sample_weight=weight)
     inner = tree.tree_.feature >= 0
     edges: Floats = np.sort(tree.tree_.threshold[inner])
+    return edges
+
+
+def _one_way(edges: Ints, cases: Cases, column: Column, taken: Bools) -> Ints:
+    """*edges* without those between bins whose evidence turns around: rounding and small bins may have done that."""
+    while len(edges):
+        place = bin_of(column, edges)
+        evidence = _woe(place[taken], cases.bad[taken], cases.weight[taken], len(edges) + 2)[:-1]
+        steps = np.diff(evidence)
+        turning = np.flatnonzero(steps * (evidence[-1] - evidence[0]) <= 0)
+        if not len(turning):
+            break
+        edges = np.delete(edges, turning[np.argmin(np.abs(steps[turning]))])
     return edges
 
 

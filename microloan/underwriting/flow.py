@@ -9,7 +9,7 @@ changes count from their date, undated ones after a stated lag.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -42,6 +42,8 @@ OPTIONAL_COLUMNS: Final = (
     "order_id", "line_id", "platform", "status", "amount", "amount_minor", "refund_amount", "refund_minor",
     "refunded_at", "status_at", "settled_at", "buyer_id", "product_id", "flag",
 )  # fmt: skip
+#: Columns that are read; others are passed over.
+KNOWN_COLUMNS: Final = frozenset(REQUIRED_COLUMNS + OPTIONAL_COLUMNS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +79,27 @@ class SalesLines:
 
     @cached_property
     def by_buyer(self) -> Ints:
-        """The order of lines that brings each shop's buyers together, oldest line first."""
-        return np.lexsort((self.buyer, self.shop))
+        """The order of lines with a known buyer that brings each shop's buyers together, oldest line first."""
+        if not self.buyers:
+            return np.zeros(0, dtype=np.int64)
+        size = len(self)
+        place, lowest = size.bit_length(), int(self.shop.min(initial=0))
+        shop = self.shop - lowest
+        if (int(shop.max(initial=0)) * (len(self.buyers) + 1) + len(self.buyers)).bit_length() + place > 62:
+            order = np.lexsort((self.buyer, self.shop))
+            return order[self.buyer[order] >= 0]
+        key = ((shop * (len(self.buyers) + 1) + self.buyer) << place) | np.arange(size)
+        key = key[self.buyer >= 0]  # each key holds its line's place: sorting the keys sorts the lines
+        key.sort()
+        return key & ((1 << place) - 1)
+
+    @cached_property
+    def own_accounts(self) -> tuple[tuple[int, int], ...]:
+        """Shops that are also buyers, by the same name: (shop, buyer)."""
+        if set(self.shops).isdisjoint(self.buyers):
+            return ()
+        buyers = {name: code for code, name in enumerate(self.buyers)}
+        return tuple((code, buyers[name]) for code, name in enumerate(self.shops) if name in buyers)
 
     def take(self, index: Ints | Bools | slice) -> SalesLines:
         """The chosen lines; their order must stay sorted by shop and day."""
@@ -90,6 +111,23 @@ class SalesLines:
         wanted[list(indices)] = True
         chosen, codes = self.take(wanted[self.shop]), np.cumsum(wanted) - 1
         return replace(chosen, shops=tuple(self.shops[index] for index in indices), shop=codes[chosen.shop])
+
+    def parts(self, lines_at_once: int) -> Iterator[SalesLines]:
+        """The same lines in parts of whole shops, of about so many lines each."""
+        if len(self) <= lines_at_once:
+            yield self
+            return
+        starts = np.searchsorted(self.shop, np.arange(len(self.shops) + 1))
+        first = 0
+        while first < len(self.shops):
+            after = int(np.searchsorted(starts, starts[first] + lines_at_once, side="right")) - 1
+            after = min(max(after, first + 1), len(self.shops))
+            part = self.take(slice(int(starts[first]), int(starts[after])))
+            part = replace(part, shops=self.shops[first:after], shop=part.shop - first)
+            own = tuple((shop - first, code) for shop, code in self.own_accounts if first <= shop < after)
+            part.__dict__["own_accounts"] = own  # looked up once, among all buyers
+            yield part
+            first = after
 
     def as_one_shop(self, name: str) -> SalesLines:
         """All lines as the flow of one merchant: several shops and platforms are added up.
@@ -131,6 +169,11 @@ class KnownFlow:
     refunded_minor: Ints
     placed_minor: Ints
     net_minor: Ints
+
+    def take(self, chosen: Bools, lines: SalesLines) -> KnownFlow:
+        """What was known of the *chosen* lines, which are *lines*."""
+        known = ("cancelled", "unsettled", "nil", "refunded_minor", "placed_minor", "net_minor")
+        return replace(self, lines=lines, **{name: getattr(self, name)[chosen] for name in known})
 
 
 def known_flow(
@@ -217,10 +260,17 @@ def sales_lines(frame: object, *, currency: str = "CNY", zone: str = DEFAULT_ZON
         refunded_day=_days(columns, "refunded_at", count, zone),
         status_day=_days(columns, "status_at", count, zone),
         settled_day=_days(columns, "settled_at", count, zone),
-        buyer=buyer, product=product, starts_order=_order_starts(columns, shop), flag=flag,
+        buyer=buyer, product=product, starts_order=np.ones(count, dtype=np.int64), flag=flag,
         daily_totals="order_id" not in columns,
     )  # fmt: skip
-    return lines.take(np.lexsort((lines.paid_day, lines.shop)))
+    # by amount and fate within the day, so that the order in which the lines came changes nothing
+    order = np.lexsort((lines.status, lines.amount_minor, lines.paid_day, lines.shop))
+    lines = lines.take(order)
+    return (
+        lines
+        if lines.daily_totals
+        else replace(lines, starts_order=_order_starts(columns, order, lines.shop))
+    )
 
 
 def factorize(names: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:
@@ -238,27 +288,25 @@ def factorize(names: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:
 
 def _columns(frame: object) -> dict[str, Any]:
     if isinstance(frame, Mapping):
-        return {str(name): values for name, values in frame.items() if name in _KNOWN}
+        return {str(name): values for name, values in frame.items() if name in KNOWN_COLUMNS}
     if isinstance(frame, (list, tuple)):
         return _columns_of_rows(frame)
-    if hasattr(frame, "fetchnumpy"):
-        return _columns(frame.fetchnumpy())
-    if hasattr(frame, "toPandas"):
-        frame = frame.toPandas()
+    if hasattr(frame, "fetchall") and hasattr(frame, "columns"):
+        rows = list(zip(*frame.fetchall(), strict=True)) or [()] * len(frame.columns)
+        return _columns(dict(zip(frame.columns, map(list, rows), strict=True)))
+    if hasattr(frame, "toArrow"):
+        frame = frame.toArrow()
     names = getattr(frame, "column_names", None) or getattr(frame, "columns", None)
     if names is None:
         raise BadInput(
             field="frame", value=type(frame).__name__,
             reason="give a pandas, polars or pyarrow frame, a mapping of columns or a list of rows",
         )  # fmt: skip
-    return {str(name): frame[name] for name in names if name in _KNOWN}  # type: ignore[index]
-
-
-_KNOWN: Final = frozenset(REQUIRED_COLUMNS + OPTIONAL_COLUMNS)
+    return {str(name): frame[name] for name in names if name in KNOWN_COLUMNS}  # type: ignore[index]
 
 
 def _columns_of_rows(rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
-    names = dict.fromkeys(name for row in rows for name in row if name in _KNOWN)
+    names = dict.fromkeys(name for row in rows for name in row if name in KNOWN_COLUMNS)
     if not rows:
         return {"shop_id": [], "paid_at": [], "amount_minor": [], "order_id": []}
     return {name: [row.get(name) for row in rows] for name in names}
@@ -310,12 +358,13 @@ def _flags(columns: Mapping[str, Any], count: int) -> tuple[Ints, tuple[str, ...
     return codes[1:], names
 
 
-def _order_starts(columns: Mapping[str, Any], shop: Ints) -> Ints:
-    if "order_id" not in columns:
-        return np.ones(len(shop), dtype=np.int64)
-    order, _ = factorize(_names(columns["order_id"], "order_id", required=True))
+def _order_starts(columns: Mapping[str, Any], order: Ints, shop: Ints) -> Ints:
+    """1 for the first line of each order of a shop, the lines taken in *order*, 0 for the others."""
+    number, _ = factorize(_names(columns["order_id"], "order_id", required=True))
+    key = shop * (len(number) + 1) + number[order]
+    place = np.argsort(key, kind="stable")
     starts = np.zeros(len(shop), dtype=np.int64)
-    starts[np.unique(shop * (len(order) + 1) + order, return_index=True)[1]] = 1
+    starts[place] = np.append([True], key[place][1:] != key[place][:-1])[: len(place)]
     return starts
 
 

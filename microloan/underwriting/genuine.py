@@ -1,4 +1,4 @@
-"""Orders that are not genuine: self-dealing buyers, buyer rings, bursts and refund-after patterns.
+"""Orders that are not genuine: self-dealing buyers, buyer rings, bursts, refund-after patterns, late settlement.
 
 Each detector looks at what was known on a day and flags lines; a flagged line is worth nothing, and the flags never
 improve a haircut. Every flag carries its evidence: which detector, which buyer or day, how many orders, how much.
@@ -18,14 +18,16 @@ from typing import Final
 import numpy as np
 
 from .flow import Bools, Ints, KnownFlow
-from .kernels import amount_sums, counts, first_of_runs, is_peak_day, quantiles
-from .policy import Burst, BuyerRing, Detectors, Peak, RefundAfter, SelfDealing
+from .kernels import amount_sums, counts, first_of_runs, is_peak_day, quantiles, sums_of_runs
+from .policy import Burst, BuyerRing, Detectors, LateSettlement, Peak, RefundAfter, SelfDealing
 
 #: What a flag can say; 0 is "nothing against the line", 1 stands for a flag that came with the file.
-DETECTORS: Final = ("", "reported", "refund_after", "self_dealing", "buyer_ring", "burst")
+DETECTORS: Final = ("", "reported", "refund_after", "self_dealing", "buyer_ring", "burst", "late_settlement")
 _CODE: Final = {name: code for code, name in enumerate(DETECTORS)}
 _YEAR: Final = 365
 _FAR: Final = 10_000_000  # more days than any calendar has, so that pairs do not touch on one axis
+_SPAN: Final = 1 << 20  # days and shops that fit side by side into one whole number
+_STEPS: Final = 8  # orders ahead looked at one by one, before a search
 _RING_SIZE: Final = 200  # accounts compared with each other at most
 
 
@@ -48,10 +50,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BuyerGroups:
-    """The lines of known buyers, brought together by shop and buyer; ``pair`` numbers the (shop, buyer) pairs."""
+    """The lines of known buyers, brought together by shop and buyer; ``pair`` numbers the (shop, buyer) pairs.
+
+    ``index``, ``pair``, ``day`` and ``starts_order`` have one entry per such line, the others one per pair.
+    """
 
     index: Ints
     pair: Ints
+    day: Ints
+    starts_order: Ints
     starts: Ints
     shop: Ints
     orders: Ints
@@ -66,18 +73,24 @@ class BuyerGroups:
         return len(self.starts)
 
 
-def flag_lines(flow: KnownFlow, detectors: Detectors, peaks: tuple[Peak, ...] = ()) -> Ints:
+def flag_lines(
+    flow: KnownFlow, detectors: Detectors, peaks: tuple[Peak, ...] = (), groups: BuyerGroups | None = None
+) -> Ints:
     """One code per line of *flow*, indexing :data:`DETECTORS`; 0 for a line with nothing against it."""
     flagged = np.where(flow.lines.flag > 0, _CODE["reported"], 0).astype(np.int64)
     if not len(flow.lines):
         return flagged
-    groups = buyer_groups(flow)
+    groups = groups or buyer_groups(flow)
     for name, pairs in _flagged_pairs(flow, groups, detectors):
-        chosen = groups.index[pairs[groups.pair]]
-        flagged[chosen[flagged[chosen] == 0]] = _CODE[name]
+        if pairs.any():
+            chosen = groups.index[pairs[groups.pair]]
+            flagged[chosen[flagged[chosen] == 0]] = _CODE[name]
     if detectors.burst.enabled and not flow.lines.daily_totals:
         burst = _burst_lines(flow, groups, flagged, detectors.burst, peaks)
         flagged[burst & (flagged == 0)] = _CODE["burst"]
+    if detectors.late_settlement.enabled:
+        late = _late_settlement(flow, detectors.late_settlement)
+        flagged[late[flagged[late] == 0]] = _CODE["late_settlement"]
     return flagged
 
 
@@ -96,20 +109,20 @@ def buyer_groups(flow: KnownFlow) -> BuyerGroups:
     """The known buyers of each shop with their orders so far, and over the year that ends with the flow."""
     lines = flow.lines
     index = lines.by_buyer
-    index = index[lines.buyer[index] >= 0]
-    shop, buyer, day = lines.shop[index], lines.buyer[index], lines.paid_day[index]
-    new_pair = first_of_runs(shop, buyer)
-    pair = np.cumsum(new_pair) - 1
+    shop, day = lines.shop[index], lines.paid_day[index]
+    new_pair = first_of_runs(shop, lines.buyer[index])
     starts = np.flatnonzero(new_pair)
-    count = len(starts)
     orders, recent = lines.starts_order[index], day > flow.known_on - _YEAR
-    spoiled = orders * (flow.cancelled[index] | (2 * flow.refunded_minor[index] >= lines.amount_minor[index]))
+    came_back = flow.cancelled | (2 * flow.refunded_minor >= lines.amount_minor)
+    new_day = new_pair.copy()
+    new_day[1:] |= day[1:] != day[:-1]
     return BuyerGroups(
-        index, pair, starts, shop[starts],
-        orders=counts(pair, count, orders), spoiled=counts(pair, count, spoiled),
-        order_days=counts(pair, count, first_of_runs(pair, day)),
-        orders_of_year=counts(pair, count, orders * recent),
-        amount_of_year=amount_sums(pair, count, flow.placed_minor[index] * recent),
+        index, np.cumsum(new_pair) - 1, day, orders, starts, shop[starts],
+        orders=sums_of_runs(orders, starts),
+        spoiled=sums_of_runs(orders * came_back[index], starts),
+        order_days=sums_of_runs(new_day.astype(np.int64), starts),
+        orders_of_year=sums_of_runs(orders * recent, starts),
+        amount_of_year=sums_of_runs(flow.placed_minor[index] * recent, starts),
     )  # fmt: skip
 
 
@@ -128,20 +141,44 @@ def _self_dealing(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing) -> Bo
 
 
 def _often(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing, comparable: Bools) -> Bools:
-    shops, most = len(flow.lines.shops), _most_in_30_days(flow, groups)
-    upper = quantiles(groups.shop, most, shops, 75)[groups.shop]
-    nearly_all = quantiles(groups.shop, most, shops, 98)[groups.shop]
+    most = _most_in_30_days(flow, groups)
+    suspects = most >= min(rule.orders_in_30_days, rule.least_in_30_days)
+    upper, nearly_all = _typical(groups, most, suspects, len(flow.lines.shops), 75, 98)
     needed = np.maximum(rule.orders_in_30_days, rule.times_typical * upper)
     unusual = np.maximum(rule.least_in_30_days, rule.times_typical * nearly_all)
-    return most >= np.where(comparable, np.minimum(needed, unusual), needed)
+    found: Bools = suspects & (most >= np.where(comparable, np.minimum(needed, unusual), needed))
+    return found
+
+
+def _typical(
+    groups: BuyerGroups,
+    value: Ints,
+    suspects: Bools,
+    shops: int,
+    *hundredths: int,
+    among: Bools | None = None,
+) -> list[Ints]:
+    """Per pair the quantiles of its shop's pairs (*among* those), where the shop has a suspect; elsewhere 0."""
+    watched = np.zeros(shops, dtype=np.bool_)
+    watched[groups.shop[suspects]] = True
+    compared = watched[groups.shop] if among is None else watched[groups.shop] & among
+    found = quantiles(groups.shop[compared], value[compared], shops, *hundredths)
+    return [each[groups.shop] for each in found]
 
 
 def _most_in_30_days(flow: KnownFlow, groups: BuyerGroups) -> Ints:
     """Per pair: the most orders within any 30 days."""
-    ordering = flow.lines.starts_order[groups.index] > 0
-    pair = groups.pair[ordering]
-    moment = pair * _FAR + flow.lines.paid_day[groups.index][ordering]
-    within = np.searchsorted(moment, moment + 30) - np.arange(len(moment))
+    ordering = groups.starts_order > 0
+    pair = groups.pair if ordering.all() else groups.pair[ordering]
+    moment = pair * _FAR + (groups.day if ordering.all() else groups.day[ordering])
+    within = np.ones(len(moment), dtype=np.int64)
+    reaching = np.flatnonzero(moment[1:] - moment[:-1] < 30)
+    within[reaching] = 2
+    for step in range(2, _STEPS):  # most buyers order once or twice, so this ends soon
+        reaching = reaching[: np.searchsorted(reaching, len(moment) - step)]
+        reaching = reaching[moment[reaching + step] - moment[reaching] < 30]
+        within[reaching] = step + 1
+    within[reaching] = np.searchsorted(moment, moment[reaching] + 30) - reaching
     most = np.zeros(groups.count, dtype=np.int64)
     if len(pair):
         starts = np.flatnonzero(first_of_runs(pair))
@@ -151,33 +188,33 @@ def _most_in_30_days(flow: KnownFlow, groups: BuyerGroups) -> Ints:
 
 def _steadily(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing, comparable: Bools) -> Bools:
     shops, orders = len(flow.lines.shops), groups.orders_of_year
-    buying = orders > 0
-    typical = quantiles(groups.shop[buying], orders[buying], shops, 75)[groups.shop]
-    nearly_all = quantiles(groups.shop[buying], orders[buying], shops, 98)[groups.shop]
+    suspects = orders >= rule.orders_in_a_year
+    if not suspects.any():
+        return suspects
+    typical, nearly_all = _typical(groups, orders, suspects, shops, 75, 98, among=orders > 0)
     recent = flow.lines.paid_day > flow.known_on - _YEAR
     sold = amount_sums(flow.lines.shop, shops, flow.placed_minor * recent)[groups.shop]
     share = rule.share_of_year
     heavy = groups.amount_of_year / np.maximum(sold, 1) >= share.numerator / share.denominator
     beyond = comparable & (orders >= rule.times_typical * nearly_all)
     often = heavy & (orders >= rule.times_typical * typical)
-    return (orders >= rule.orders_in_a_year) & (beyond | often)
+    return suspects & (beyond | often)
 
 
 def _large(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing) -> Bools:
-    mean = groups.amount_of_year // np.maximum(groups.orders_of_year, 1)
-    buying = groups.orders_of_year > 0
-    typical = quantiles(groups.shop[buying], mean[buying], len(flow.lines.shops), 75)[groups.shop]
-    return (groups.orders_of_year >= rule.large_orders) & (
-        mean >= rule.times_typical * np.maximum(typical, 1)
-    )
+    orders = groups.orders_of_year
+    suspects = orders >= rule.large_orders
+    mean = groups.amount_of_year // np.maximum(orders, 1)
+    (typical,) = _typical(groups, mean, suspects, len(flow.lines.shops), 75, among=orders > 0)
+    found: Bools = suspects & (mean >= rule.times_typical * np.maximum(typical, 1))
+    return found
 
 
 def _own_account(flow: KnownFlow, groups: BuyerGroups) -> Bools:
-    shops = {name: code for code, name in enumerate(flow.lines.shops)}
-    own = [(shops[name], code) for code, name in enumerate(flow.lines.buyers) if name in shops]
     flagged = np.zeros(groups.count, dtype=np.bool_)
+    own = flow.lines.own_accounts
     if own:
-        buyer = flow.lines.buyer[groups.index][groups.starts]
+        buyer = flow.lines.buyer[groups.index[groups.starts]]
         for shop, code in own:
             flagged |= (groups.shop == shop) & (buyer == code)
     return flagged
@@ -189,8 +226,7 @@ def _buyer_ring(flow: KnownFlow, groups: BuyerGroups, rule: BuyerRing) -> Bools:
     candidates = np.flatnonzero(groups.order_days >= max(rule.days, 2))
     if len(candidates) < rule.members:
         return flagged
-    new_day = first_of_runs(groups.pair, flow.lines.paid_day[groups.index])
-    days = flow.lines.paid_day[groups.index][new_day]
+    days = groups.day[first_of_runs(groups.pair, groups.day)]
     ends = np.cumsum(groups.order_days)
     first, last = (ends - groups.order_days)[candidates], ends[candidates] - 1
     for one, other in ((first, first + 1), (last - 1, last), (first, last)):
@@ -200,12 +236,18 @@ def _buyer_ring(flow: KnownFlow, groups: BuyerGroups, rule: BuyerRing) -> Bools:
 
 
 def _same(shop: Ints, day: Ints, other_day: Ints, members: int) -> Iterator[Ints]:
-    order = np.lexsort((other_day, day, shop))
-    runs = np.flatnonzero(first_of_runs(shop[order], day[order], other_day[order]))
-    lengths = np.diff(np.append(runs, len(order)))
-    enough = lengths >= members
-    for start, length in zip(runs[enough], lengths[enough], strict=True):
-        yield order[start : start + length]
+    """Groups of at least so many entries with equal shop and days."""
+    base = int(day.min())
+    key = (shop * _SPAN + (day - base)) * _SPAN + (other_day - base)
+    if int(other_day.max()) - base >= _SPAN or int(shop.max()) >= _SPAN:
+        key = np.unique(np.column_stack((shop, day, other_day)), axis=0, return_inverse=True)[1].ravel()
+    ordered = np.sort(key)
+    runs = np.flatnonzero(first_of_runs(ordered))
+    common = ordered[runs[np.diff(np.append(runs, len(ordered))) >= members]]
+    if len(common):
+        shared = np.flatnonzero(np.isin(key, common))
+        shared = shared[np.argsort(key[shared], kind="stable")]
+        yield from np.split(shared, np.flatnonzero(first_of_runs(key[shared]))[1:])
 
 
 def _ring_among(pairs: Ints, ends: Ints, order_days: Ints, days: Ints, rule: BuyerRing) -> list[int]:
@@ -225,23 +267,50 @@ def _burst_lines(
     lines = flow.lines
     counted = lines.starts_order * ((flagged == 0) & ~flow.nil)
     new_day = first_of_runs(lines.shop, lines.paid_day)
-    shop_day = np.cumsum(new_day) - 1
-    orders = counts(shop_day, int(shop_day[-1]) + 1, counted)
-    shop, day = lines.shop[new_day], lines.paid_day[new_day]
-    selling = (orders > 0) & (day > flow.known_on - _YEAR)
-    typical = np.maximum(quantiles(shop[selling], orders[selling], len(lines.shops)), 1)
-    times = np.where(is_peak_day(day, peaks), rule.times_in_peak, rule.times_typical)
-    burst = orders >= np.maximum(rule.orders, times * typical[shop])
-    if not burst.any():
+    starts = np.flatnonzero(new_day)
+    orders = sums_of_runs(counted, starts)
+    shop, day = lines.shop[starts], lines.paid_day[starts]
+    busy_days = orders >= rule.orders
+    if not busy_days.any():
         return np.zeros(len(lines), dtype=np.bool_)
-    flagged_lines: Bools = burst[shop_day] & _bought_once(lines.buyer, groups, len(lines))
+    selling = (orders > 0) & (day > flow.known_on - _YEAR)
+    typical = np.maximum(quantiles(shop[selling], orders[selling], len(lines.shops), 50)[0], 1)
+    burst = busy_days & (orders >= min(rule.times_typical, rule.times_in_peak) * typical[shop])
+    many = np.flatnonzero(burst)
+    if not len(many):
+        return np.zeros(len(lines), dtype=np.bool_)
+    times = np.where(is_peak_day(day[many], peaks), rule.times_in_peak, rule.times_typical)
+    burst[many] = orders[many] >= times * typical[shop[many]]
+    shop_day = np.cumsum(new_day) - 1
+    busy = np.flatnonzero(burst[shop_day])
+    flagged_lines = np.zeros(len(lines), dtype=np.bool_)
+    flagged_lines[busy] = _bought_once(busy, lines.buyer, groups, len(lines))
     return flagged_lines
 
 
-def _bought_once(buyer: Ints, groups: BuyerGroups, count: int) -> Bools:
+def _late_settlement(flow: KnownFlow, rule: LateSettlement) -> Ints:
+    """Positions of lines that this shop's customers would long have settled, and these have not."""
+    lines, shops = flow.lines, len(flow.lines.shops)
+    waiting = flow.unsettled & ~flow.nil & (flow.refunded_minor == 0)  # what went back is never settled
+    suspects = np.flatnonzero(waiting & (lines.paid_day < flow.known_on - rule.days))
+    if not len(suspects):
+        return suspects
+    watched = np.zeros(shops, dtype=np.bool_)
+    watched[lines.shop[suspects]] = True
+    settled = np.flatnonzero(watched[lines.shop] & ~flow.unsettled & (lines.settled_day >= lines.paid_day))
+    shop, waited = lines.shop[settled], (lines.settled_day - lines.paid_day)[settled]
+    (usual,) = quantiles(shop, waited, shops, 95)
+    enough = counts(shop, shops) >= rule.settled_to_compare
+    age = flow.known_on - lines.paid_day[suspects]
+    of_shop = lines.shop[suspects]
+    return suspects[enough[of_shop] & (age > rule.times_usual * np.maximum(usual[of_shop], 1))]
+
+
+def _bought_once(lines: Ints, buyer: Ints, groups: BuyerGroups, count: int) -> Bools:
+    """Of *lines* those whose buyer never ordered on another day, or is not known."""
     once = np.ones(count, dtype=np.bool_)
     once[groups.index] = (groups.order_days == 1)[groups.pair]
-    return once | (buyer < 0)
+    return once[lines] | (buyer[lines] < 0)
 
 
 def findings(flow: KnownFlow, flagged: Ints) -> tuple[Finding, ...]:

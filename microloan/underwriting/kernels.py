@@ -57,21 +57,45 @@ def amount_sums(key: Ints, size: int, amount_minor: Ints) -> Ints:
     return sums
 
 
-def quantiles(key: Ints, value: Ints, size: int, hundredth: int = 50) -> Ints:
-    """The value that *hundredth* per cent of the values of a *key* do not exceed, the lower of two; 0 where none.
+def sums_of_runs(values: Ints, starts: Ints) -> Ints:
+    """Sums of the stretches of *values* that begin at *starts*, each up to the next; in 64-bit integers.
 
-    >>> quantiles(np.array([0, 0, 0]), np.array([9, 1, 2]), 2).tolist()
-    [2, 0]
+    >>> sums_of_runs(np.array([1, 2, 3]), np.array([0, 2])).tolist()
+    [3, 3]
     """
-    found = np.zeros(size, dtype=np.int64)
+    running = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values, out=running[1:])
+    sums: Ints = np.diff(running[np.append(starts, len(values))])
+    return sums
+
+
+def quantiles(key: Ints, value: Ints, size: int, *hundredths: int) -> list[Ints]:
+    """Per *key* the values that so many per cent of its values do not exceed, the lower of two; 0 where none.
+
+    >>> [found.tolist() for found in quantiles(np.array([0, 0, 0]), np.array([9, 1, 2]), 2, 50, 99)]
+    [[2, 0], [2, 0]]
+    """
+    found = [np.zeros(size, dtype=np.int64) for _ in hundredths]
     if not len(key):
         return found
-    order = np.lexsort((value, key))
-    sorted_key = key[order]
-    starts = np.flatnonzero(first_of_runs(sorted_key))
-    lengths = np.diff(np.append(starts, len(order)))
-    found[sorted_key[starts]] = value[order[starts + (lengths - 1) * hundredth // 100]]
+    keys, values = _sorted_within(key, value)
+    starts = np.flatnonzero(first_of_runs(keys))
+    lengths = np.diff(np.append(starts, len(keys)))
+    for each, hundredth in zip(found, hundredths, strict=True):
+        each[keys[starts]] = values[starts + (lengths - 1) * hundredth // 100]
     return found
+
+
+def _sorted_within(key: Ints, value: Ints) -> tuple[Ints, Ints]:
+    """Keys and values, sorted by both; packed into one number where they fit, which sorts much faster."""
+    least = int(value.min())
+    bits = (int(value.max()) - least).bit_length()
+    if int(key.max()).bit_length() + bits > 62:
+        order = np.lexsort((value, key))
+        return key[order], value[order]
+    packed = (key << bits) | (value - least)
+    packed.sort()
+    return packed >> bits, (packed & ((1 << bits) - 1)) + least
 
 
 def ratio(part: Ints, whole: Ints) -> Ints:
@@ -104,19 +128,14 @@ def recency_weights(days: int, half_life: int) -> Ints:
     return np.array(weights, dtype=np.int64)
 
 
-def momentum(values: Ints, existing: Ints, weights: Ints) -> Ints:
-    """How much of each row's sum lies late: its mean weight over the mean weight of its last *existing* entries.
+def late_share(weighted: Ints, total: Ints, existing: Ints, weights: Ints) -> Ints:
+    """How late a sum lies: its weighted total over its total, against the mean of the last *existing* weights.
 
-    In ten-thousandths, half-up; even values give 1. Entries before the existing ones must be zero. Large entries are
-    first brought to 40 bits, so that the weighted sum is exact in 64-bit integers; 0 where nothing lies above zero.
+    In ten-thousandths, half-up; even values give 1. 0 where nothing lies above zero.
 
-    >>> momentum(np.array([[1, 1, 1], [0, 0, 2]]), np.array([3, 3]), np.array([1, 2, 6])).tolist()
+    >>> late_share(np.array([9, 12]), np.array([3, 2]), np.array([3, 3]), np.array([1, 2, 6])).tolist()
     [10000, 20000]
     """
-    largest = np.abs(values).max(axis=1, initial=0)
-    shift = np.maximum(np.frexp(largest.astype(np.float64))[1].astype(np.int64) - 40, 0)
-    small = values >> shift[:, None] if shift.any() else values
-    total, weighted = small.sum(axis=1), small @ weights
     lived = np.clip(existing, 1, len(weights))
     weight_lived = np.cumsum(weights[::-1])[lived - 1]
     found = scaled(weighted / np.maximum(total, 1) / weight_lived * lived * RATIO_SCALE)

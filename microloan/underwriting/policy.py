@@ -150,6 +150,16 @@ class RefundAfter(_Setting):
     share: Share = Fraction(1, 2)
 
 
+class LateSettlement(_Setting):
+    """A line still unsettled after ``days`` and ``times_usual`` times the days within which 95 of 100 of this shop's lines
+    were settled, where at least ``settled_to_compare`` were; flagged until its settlement is known."""
+
+    enabled: bool = True
+    days: Days = 15
+    times_usual: Count = 3
+    settled_to_compare: Count = 20
+
+
 class Detectors(_Setting):
     """What makes an order not genuine; each detector can be set and switched off."""
 
@@ -157,6 +167,7 @@ class Detectors(_Setting):
     buyer_ring: BuyerRing = BuyerRing()
     burst: Burst = Burst()
     refund_after: RefundAfter = RefundAfter()
+    late_settlement: LateSettlement = LateSettlement()
 
 
 class Peak(_Setting):

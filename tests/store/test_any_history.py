@@ -32,7 +32,8 @@ class Teller:
         """One random command; refusals are counted, anything else is a bug."""
         acts: list[Callable[[], object]] = [
             self.repay, self.repay, self.repay, self.reverse, self.draw, self.close, self.close, self.close, self.waive,
-            self.fee, self.rate, self.pause, self.extend, self.write_off, self.recover, self.refund, self.apply_credit,
+            self.fee, self.rate, self.pause, self.extend, self.restructure, self.charge_back, self.write_off, self.recover,
+            self.refund, self.apply_credit,
         ]  # fmt: skip
         try:
             self.random.choice(acts)()
@@ -96,6 +97,17 @@ class Teller:
         self.book.extend(
             self.loan(), self.book.settings().open_day + timedelta(days=self.random.randrange(1, 120))
         )
+
+    def restructure(self) -> None:
+        maturity = self.book.settings().open_day + timedelta(days=self.random.randrange(1, 120))
+        method = self.random.choice([None, "anytime", "interest_only", "equal_instalment", "equal_principal"])
+        rate = self.random.choice([None, "0.03%/day", "14.4%/year/360"])
+        self.book.restructure(self.loan(), maturity, method, self.random.choice([None, 5, 31]), rate)
+
+    def charge_back(self) -> None:
+        ledger = [line for line in self.book.ledger(self.loan()) if line.type in ("repay", "recover")]
+        if ledger:
+            self.book.charge_back(self.random.choice(ledger).id, fee=self.random.choice([None, "0.50"]))
 
     def write_off(self) -> None:
         if self.random.random() < 0.3:

@@ -110,7 +110,8 @@ def test_a_reversed_payout_cancels_the_loan_unless_money_came_in(counter: Counte
     book.reverse(paid, "bounced")
     entry = book.reverse(payout, "payout came back")
     assert (entry.status, book.facility(line.id).available) == ("cancelled", Decimal("1000.00"))
-    assert [line for line in book.trial_balance().accounts if line.balance] == []
+    left = {line.account for line in book.trial_balance().accounts if line.balance}
+    assert left == {"provision_allowance", "provision_expense"}  # until the next close
     counter.must_be_sound()
     assert book.reverse(entry.event_id, "it did not").status == "active"
     assert book.loan(loan.id).interest == Decimal("1.44")  # three nights of 0.48

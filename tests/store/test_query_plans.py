@@ -19,6 +19,7 @@ WHOLE_BUCKET = (
     "GROUP BY ml_accrual.product",
     "FROM ml_book",
     "ml_bucket",
+    "ml_provision",
     "ml_seal",
     "ml_setting",
     "ml_offer.expires_on <",

@@ -38,7 +38,11 @@ def test_the_journal_of_the_worked_example_holds_the_interest_as_income(counter:
         counter.close_until(day)
         counter.book.repay(loan.id, amount)
     balances = {line.account: line.balance for line in counter.book.trial_balance().accounts}
+    provided = balances.pop("provision_expense")
+    assert provided == -balances.pop("provision_allowance") > 0  # released when the next day is closed
     assert balances == {"cash": Decimal("9156.19"), "interest_income": Decimal("-9156.19")}
+    counter.close_until(date(2017, 7, 31))
+    assert {line.account for line in counter.book.trial_balance().accounts} == {"cash", "interest_income"}
 
 
 def test_ninety_days_cost_12960(counter: Counter) -> None:

@@ -134,3 +134,15 @@ def test_a_span_of_lengths_reads_back(text: str) -> None:
 def test_a_span_that_is_none_is_refused(text: object) -> None:
     with pytest.raises(InvalidDate):
         TermSpan.parse(text)
+
+
+def test_a_product_that_rolls_due_dates_reads_back_and_others_keep_their_hash() -> None:
+    rolling = changed(business_days={"calendar": "CN", "roll": "modified_following"})
+    assert Product.parse(rolling.canonical()) == rolling
+    assert "business_days" not in Product.shipped("CNY").canonical()
+
+
+@pytest.mark.parametrize("setting", [{"calendar": "china"}, {"roll": "nearest"}, {"days": []}])
+def test_a_calendar_is_weekends_or_a_country(setting: dict[str, Any]) -> None:
+    with pytest.raises(InvalidProduct):
+        changed(business_days=setting)

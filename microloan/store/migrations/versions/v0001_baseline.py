@@ -45,7 +45,9 @@ def _create_accrual() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        op.f("ix_ml_accrual_tenant_bucket_next_action"), "ml_accrual", ["tenant", "bucket", "next_action"]
+        op.f("ix_ml_accrual_tenant_bucket_next_action_loan"),
+        "ml_accrual",
+        ["tenant", "bucket", "next_action", "loan"],
     )
 
 
@@ -557,6 +559,24 @@ def _create_product() -> None:
     )
 
 
+def _create_provision() -> None:
+    op.create_table(
+        "ml_provision",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("class", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("principal_minor", BIG, nullable=False),
+        sa.Column("allowance_minor", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "product", "class", name=op.f("pk_ml_provision")),
+        sa.CheckConstraint(
+            "principal_minor >= 0 AND allowance_minor >= 0", name=op.f("ck_ml_provision_amounts")
+        ),
+        sqlite_strict=True,
+    )
+
+
 def _create_review() -> None:
     op.create_table(
         "ml_review",
@@ -753,6 +773,7 @@ def upgrade() -> None:
     _create_platform()
     _create_policy()
     _create_product()
+    _create_provision()
     _create_review()
     _create_sales_clock()
     _create_sales_line()

@@ -1,0 +1,156 @@
+"""Sales lines from where they live: DuckDB relations and Spark frames, computed where they are, by the same definitions.
+
+A shop's features depend on its own lines only. So an engine does what engines are for — bring the lines of a shop together —
+and every part goes through the same arrays as lines in memory: one definition, identical figures. DuckDB streams its
+lines shop after shop, so a relation may be larger than memory; Spark spreads the shops over its workers (extra ``spark``)
+and only features or decisions come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import InvalidSetting
+from .flow import KNOWN_COLUMNS, SalesLines, sales_lines
+
+#: Lines asked of a relation at once.
+LINES_AT_ONCE: Final = 200_000
+_WORK: Final = "microloan_merchant"  # the column by which Spark brings lines together
+
+Read = Callable[[SalesLines], Iterable[Sequence[Any]]]
+
+
+def is_spark(frame: object) -> bool:
+    """Whether *frame* is a Spark data frame, classic or remote."""
+    return type(frame).__module__.startswith("pyspark.sql") and hasattr(frame, "mapInArrow")
+
+
+def is_duckdb(frame: object) -> bool:
+    """Whether *frame* is a DuckDB relation."""
+    return type(frame).__module__.partition(".")[0] in ("duckdb", "_duckdb") and hasattr(frame, "project")
+
+
+def parts_of(
+    relation: Any, *, currency: str, zone: str, lines_at_once: int = LINES_AT_ONCE
+) -> Iterator[SalesLines]:
+    """The lines of a DuckDB relation in parts of whole shops, shop after shop.
+
+    Only the columns of a sales file are read. The parts have shops in rising order of name; there is at least one part.
+    Needs pyarrow, of the extra ``parquet``.
+    """
+    pyarrow = _pyarrow()
+    names = [name for name in relation.columns if name in KNOWN_COLUMNS]
+    sales_lines(
+        dict.fromkeys(names, ()), currency=currency, zone=zone
+    )  # refuses a relation without the columns
+    ordered = relation.project(", ".join(f'"{name}"' for name in names)).order('"shop_id"')
+    read = getattr(ordered, "to_arrow_reader", None) or ordered.fetch_arrow_reader
+    reader = read(lines_at_once)
+    rest = reader.schema.empty_table()
+    for batch in reader:
+        rest = pyarrow.concat_tables([rest, pyarrow.Table.from_batches([batch])])
+        whole = _whole_shops(rest.column("shop_id"))
+        if whole >= lines_at_once:
+            yield sales_lines(columns_of_arrow(rest.slice(0, whole)), currency=currency, zone=zone)
+            rest = rest.slice(whole)
+    yield sales_lines(columns_of_arrow(rest), currency=currency, zone=zone)
+
+
+def _whole_shops(shops: Any) -> int:
+    """How many of the sorted lines belong to shops of which all lines are there: all but the last shop's."""
+    last, low, high = shops[len(shops) - 1].as_py(), 0, len(shops)
+    while low < high:
+        middle = (low + high) // 2
+        if shops[middle].as_py() == last:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        reason = 'DuckDB relations are read with pyarrow; install it with: pip install "microloan[parquet]"'
+        raise InvalidSetting(code="extra_missing", field="extra", value="parquet", reason=reason) from None
+    return pyarrow
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a Spark job gives back: its columns as a Spark schema text, and how each part's lines become rows."""
+
+    schema: str
+    read: Read
+
+
+def on_spark(
+    frame: Any, shape: Shape, *, currency: str, zone: str, merchant_of: Mapping[str, str] | None = None
+) -> list[tuple[Any, ...]]:
+    """The rows of *shape* for every merchant of a Spark frame, computed on its workers; in no particular order.
+
+    Raises InvalidSetting without the extra ``spark``.
+    """
+    functions = _functions()
+    names = [name for name in frame.columns if name in KNOWN_COLUMNS]
+    sales_lines(dict.fromkeys(names, ()), currency=currency, zone=zone)  # refuses a frame without the columns
+    lines = frame.select(*names).withColumn(_WORK, functions.col("shop_id").cast("string"))
+    if merchant_of:
+        pairs = frame.sparkSession.createDataFrame(
+            list(merchant_of.items()), "microloan_shop string, microloan_to string"
+        )
+        lines = lines.join(pairs, lines[_WORK] == pairs["microloan_shop"], "left")
+        lines = lines.withColumn(_WORK, functions.coalesce("microloan_to", _WORK)).select(*names, _WORK)
+    spread = lines.repartition(_WORK).select(*names)
+    made = spread.mapInArrow(_job(shape, currency, zone), shape.schema)
+    return [tuple(row) for row in made.collect()]
+
+
+def _functions() -> Any:
+    try:
+        from pyspark.sql import functions
+    except ImportError:
+        reason = 'Spark frames need pyspark; install it with: pip install "microloan[spark]"'
+        raise InvalidSetting(code="extra_missing", field="extra", value="spark", reason=reason) from None
+    return functions
+
+
+def _job(shape: Shape, currency: str, zone: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    def compute(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow
+
+        held = list(batches)
+        if not sum(batch.num_rows for batch in held):
+            return
+        columns = columns_of_arrow(pyarrow.Table.from_batches(held))
+        rows = list(shape.read(sales_lines(columns, currency=currency, zone=zone)))
+        fields = [field.split()[0] for field in shape.schema.split(",")]
+        by_field = {field: [row[n] for row in rows] for n, field in enumerate(fields)}
+        yield from pyarrow.Table.from_pydict(by_field).to_batches() if rows else ()
+
+    return compute
+
+
+def columns_of_arrow(table: Any) -> dict[str, Any]:
+    """The columns of a pyarrow table that a sales file has; whole numbers and local times as arrays, the rest as lists."""
+    import pyarrow
+
+    found: dict[str, Any] = {}
+    for name in table.column_names:
+        if name in KNOWN_COLUMNS:
+            found[name] = _column_of_arrow(table.column(name), pyarrow)
+    return found
+
+
+def _column_of_arrow(column: Any, pyarrow: Any) -> Any:
+    kind = column.type
+    if pyarrow.types.is_integer(kind) and not column.null_count:
+        return np.asarray(column)
+    if pyarrow.types.is_date(kind) or (pyarrow.types.is_timestamp(kind) and kind.tz is None):
+        return np.asarray(column.cast(pyarrow.timestamp("s"), safe=False), dtype="datetime64[s]")
+    return column.to_pylist()
