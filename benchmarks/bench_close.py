@@ -152,7 +152,9 @@ def sound(url: str) -> None:
 
 
 def shown(label: str, seconds: float, loans: int, note: str = "") -> None:
-    print(f"{label:<46}{seconds:>9.3f} s {seconds / loans * 1e6:>8.2f} us a loan  {note}".rstrip(), flush=True)
+    print(
+        f"{label:<46}{seconds:>9.3f} s {seconds / loans * 1e6:>8.2f} us a loan  {note}".rstrip(), flush=True
+    )
 
 
 def measured(side: Any, prototypes: dict[str, list[Prototype]], loans: int, passes: int) -> None:
@@ -176,7 +178,9 @@ def measured(side: Any, prototypes: dict[str, list[Prototype]], loans: int, pass
         shown(f"floor, {loans:,} loans", bare, loans)
         shown(f"close of a day, {label}", ours, loans, f"{ours / bare:.2f} x floor")
         if made.changing:
-            print(f"{'':<46}{(ours - bare) / made.changing * 1e6:>9.0f} us a changed loan ({made.changing:,})")
+            print(
+                f"{'':<46}{(ours - bare) / made.changing * 1e6:>9.0f} us a changed loan ({made.changing:,})"
+            )
         if age == "young" and share < 1:
             caught_up(side, url, loans, passes)
         if loans <= FULL_UP_TO:
@@ -215,7 +219,9 @@ def main() -> None:
             prototypes[name] = led_by_the_library(place, wishes, side.buckets)
         for loans in [*given.loans, *([1_000_000] if given.million else [])]:
             measured(side, prototypes, loans, given.passes)
-    print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB, day closed {TODAY}")
+    print(
+        f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB, day closed {TODAY}"
+    )
 
 
 if __name__ == "__main__":

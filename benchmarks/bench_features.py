@@ -2,10 +2,10 @@
 
     python benchmarks/bench_features.py [--lines N] [--shops N]
 
-Ours: ``features`` on lines in memory as :class:`SalesLines` holds them, sorted by shop and day: what was known, detectors, all
-features of every shop. Floor: pandas ``groupby("shop_id")["amount"].sum()`` on a frame of the same lines in the order they were paid,
-whose shops are text as users have them; and once more with whole numbers for shops. Each side runs in a process of its own, which tells its peak
-memory; CPU is that of the operation alone.
+Ours: ``features`` on lines in memory as :class:`SalesLines` holds them, sorted by shop and day: what was known, detectors,
+all features of every shop. Floor: pandas ``groupby("shop_id")["amount"].sum()`` on a frame of the same lines in the order
+they were paid, whose shops are text as users have them; and once more with whole numbers for shops. Each side runs in a
+process of its own, which tells its peak memory; CPU is that of the operation alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ DAYS = 500
 
 
 def columns(lines: int, shops: int) -> dict[str, np.ndarray]:
-    """Whole-number columns of lines sorted by shop and day: one shop in ten sells ten times as much, a buyer orders once or twice."""
+    """Whole-number columns of lines sorted by shop and day; one shop in ten sells ten times as much.
+
+    A buyer orders once or twice.
+    """
     chance = np.random.default_rng(7)
     size = np.where(np.arange(shops) % 10 == 0, 10, 1)
     shop = np.repeat(np.arange(shops), np.bincount(

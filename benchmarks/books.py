@@ -15,11 +15,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, insert, select
 
 from microloan.accounting.provisions import provision, provision_postings
 from microloan.book import offers
-from microloan.book.dossier import as_columns
 from microloan.book.lives import balances, read_life
 from microloan.book.loanbook import LoanBook
 from microloan.products import Product
@@ -79,13 +78,13 @@ def quiet_wishes(age: int, how_many: int) -> list[Wish]:
 
 
 def changing_wishes(how_many: int) -> list[Wish]:
-    """Loans to which something happens in the close of TODAY: the mix is a quarter each of
-    an instalment falling due, interest falling due, a maturity passing unpaid, and the day 91 past due."""
+    """Loans to which something happens in the close of TODAY, a quarter each: an instalment passes unpaid, interest falls
+    due, a maturity passes unpaid, a maturity falls due."""
     kinds = [
-        *(Wish(30, {"months": 12, "method": "equal_instalment"}),) * 1,
-        *(Wish(29, {"months": 12, "method": "interest_only"}),) * 1,
-        *(Wish(60, {"days": 60}, 2), Wish(59, {"days": 60}, 2)),
-        Wish(151, {"days": 60}, 1),
+        Wish(30, {"months": 12, "method": "equal_instalment"}),
+        Wish(29, {"months": 12, "method": "interest_only"}),
+        Wish(60, {"days": 60}, repays=2),
+        Wish(59, {"days": 60}, repays=2),
     ]
     return [kinds[n % len(kinds)] for n in range(how_many)]
 
@@ -162,7 +161,9 @@ def lead(book: LoanBook, names: Names, wish: Wish, bucket: int, buckets: int) ->
 def rows_of(connection: Any, token: str, bucket: int) -> Prototype:
     """Everything the book has written for a prototype."""
     rows = {
-        table.name: [dict(row._mapping) for row in connection.execute(select(table).where(named(table, token)))]
+        table.name: [
+            dict(row._mapping) for row in connection.execute(select(table).where(named(table, token)))
+        ]
         for table in OWN_TABLES
     }
     rows["ml_event"].sort(key=lambda row: row["seq"])
@@ -176,7 +177,9 @@ def rows_of(connection: Any, token: str, bucket: int) -> Prototype:
 
 def named(table: Table, token: str) -> Any:
     """The condition under which a row of a table is a prototype's own."""
-    column = {"ml_journal": "entry", "ml_accrual": "loan", "ml_event": "id", "ml_outbox": "id"}.get(table.name, "id")
+    column = {"ml_journal": "entry", "ml_accrual": "loan", "ml_event": "id", "ml_outbox": "id"}.get(
+        table.name, "id"
+    )
     return table.c[column].contains(token)
 
 
@@ -188,7 +191,9 @@ class Made:
     changing: int = 0
 
 
-def fill(url: str, loans: int, changing_share: float, prototypes: list[Prototype], buckets: int, lean: bool) -> Made:
+def fill(
+    url: str, loans: int, changing_share: float, prototypes: list[Prototype], buckets: int, lean: bool
+) -> Made:
     """Write a book of so many loans, open on TODAY; the given share of them changes state when TODAY is closed."""
     tomorrow = TODAY + timedelta(days=1)
     clock = SetClock(noon(TODAY))
@@ -274,4 +279,4 @@ def opening(connection: Any, sums: dict[Any, int], principal: dict[Any, int]) ->
         connection.execute(insert(t.JOURNAL), lines)
 
 
-__all__ = ["TODAY", "Made", "SetClock", "as_columns", "fill", "led_by_the_library", "noon", "update"]
+__all__ = ["TODAY", "Made", "Prototype", "SetClock", "fill", "led_by_the_library", "noon"]

@@ -29,6 +29,7 @@ USAGE = {
 }
 
 REASONS = {
+    "one row per merchant and identifier": "每个商户的每个标识只能有一行",
     "exists already; a backup overwrites nothing": "已存在；备份不覆盖任何文件",
     # amounts, rates, dates
     "give a number": "请给出数字",

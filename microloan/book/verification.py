@@ -17,7 +17,7 @@ from ..days import day_number
 from ..errors import MicroloanError
 from ..servicing.accrual import AccrualRow, booked
 from ..servicing.state import LoanState
-from ..store import catalogue, closing, lending, reading, verifying
+from ..store import catalogue, closing, reading, verifying
 from ..store.chain import GENESIS, row_hash
 from ..store.unit import Unit
 from .closing import seal_hash
@@ -58,8 +58,8 @@ def verify(unit: Unit, progress: Progress | None = None) -> VerifyReport:
     book = _Book()
     total = reading.count(unit, "ml_facility")
     for bucket in catalogue.buckets(unit):
-        for row in verifying.facilities_in(unit, bucket.bucket):
-            _facility(unit, book, row, bucket.open_day)
+        for kept in verifying.facilities_in(unit, bucket.bucket):
+            _facility(book, kept, bucket.open_day)
             book.facilities += 1
             if progress is not None:
                 progress(book.facilities, total)
@@ -81,18 +81,18 @@ def verify(unit: Unit, progress: Progress | None = None) -> VerifyReport:
 # --- one facility ----------------------------------------------------------------------------------------------------
 
 
-def _facility(unit: Unit, book: _Book, row: Any, today: date) -> None:
-    events = lending.events_of_facility(unit, row.bucket, row.id)
+def _facility(book: _Book, kept: verifying.Kept, today: date) -> None:
+    row, events = kept.facility, kept.events
     book.events += len(events)
     _chain(book, row, events)
     outstanding, pending = 0, 0
     of_loan = {
         loan_id: list(group) for loan_id, group in groupby(sorted(events, key=_by_loan), key=lambda e: e.loan)
     }
-    for loan in lending.loans_of(unit, row.bucket, row.id):
+    for loan in kept.loans:
         book.loans += 1
         told = of_loan.pop(loan.id, [])
-        principal, waiting = _loan(unit, book, loan, told, today)
+        principal, waiting = _loan(book, loan, told, kept.accruals.get(loan.id, []), today)
         outstanding, pending = outstanding + principal, pending + waiting
     of_loan.pop("", None)
     for loan_id in of_loan:
@@ -140,7 +140,7 @@ _STATUS = {
 # --- one loan --------------------------------------------------------------------------------------------------------
 
 
-def _loan(unit: Unit, book: _Book, loan: Any, told: list[Any], today: date) -> tuple[int, int]:
+def _loan(book: _Book, loan: Any, told: list[Any], formulas: Sequence[Any], today: date) -> tuple[int, int]:
     """Compare a loan's caches; its principal, and what its payout reserves."""
     day = loan.held_through or today
     try:
@@ -161,7 +161,7 @@ def _loan(unit: Unit, book: _Book, loan: Any, told: list[Any], today: date) -> t
     for name, recomputed in _caches(state).items():
         book.compare(f"loan_{name}", loan.id, stored[name], recomputed)
     expected = [accrual_columns(stored | _caches(state), life, row) for row in rows]
-    _accruals(unit, book, loan, expected, day)
+    _accruals(book, loan, formulas, expected, day)
     return state.principal, loan.drawn_minor if state.status == "pending" else 0
 
 
@@ -176,10 +176,12 @@ def _caches(state: LoanState) -> dict[str, Any]:
     }
 
 
-def _accruals(unit: Unit, book: _Book, loan: Any, expected: Iterable[dict[str, Any]], day: date) -> None:
+def _accruals(
+    book: _Book, loan: Any, formulas: Sequence[Any], expected: Iterable[dict[str, Any]], day: date
+) -> None:
     """The stored formulas give today's and tomorrow's totals as replay does; anchors may differ."""
     wanted = {row["component"]: row for row in expected}
-    stored = {row.component: as_columns(row) for row in verifying.accruals_of(unit, loan)}
+    stored = {row.component: as_columns(row) for row in formulas}
     book.accruals += len(stored)
     if loan.held_through is not None:
         return

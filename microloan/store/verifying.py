@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import BindParameter, bindparam, exists, func, select
 
 from .lending import Row, columns, keyed
 from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OUTBOX
 from .unit import Unit
 
-_FACILITIES_IN = select(*columns(FACILITIES)).where(*keyed(FACILITIES)).order_by(FACILITIES.c.id)
+#: Facilities read together, with all that belongs to them.
+BATCH = 500
+
+_FACILITIES_IN = (
+    select(*columns(FACILITIES))
+    .where(*keyed(FACILITIES), FACILITIES.c.id > bindparam("after"))
+    .order_by(FACILITIES.c.id)
+    .limit(BATCH)
+)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_EVENTS_OF = (
+    select(EVENTS)
+    .where(*keyed(EVENTS), EVENTS.c.facility.in_(_IDS))
+    .order_by(EVENTS.c.facility, EVENTS.c.seq)
+)
+_LOANS_OF = select(*columns(LOANS)).where(*keyed(LOANS), LOANS.c.facility.in_(_IDS))
 _ACCRUALS_OF = select(*columns(ACCRUALS)).where(
-    *keyed(ACCRUALS, "product", "class", "memo", "loan"), ACCRUALS.c.component.in_(("interest", "penalty"))
+    *keyed(ACCRUALS, "product", "class", "memo"),
+    ACCRUALS.c.component.in_(("interest", "penalty")),
+    ACCRUALS.c.loan.in_(_IDS),
 )
 _ACCRUALS_IN = select(func.count()).select_from(ACCRUALS).where(*keyed(ACCRUALS))
 _EVENT_HASH = select(EVENTS.c.hash).where(*keyed(EVENTS, "facility", "seq"))
@@ -53,17 +72,48 @@ _STRAYS = {
 }
 
 
-def facilities_in(unit: Unit, bucket: int) -> Sequence[Row]:
-    """All facilities of a bucket."""
-    rows: Sequence[Row] = unit.execute(_FACILITIES_IN, {"bucket": bucket}).all()
-    return rows
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A facility with its events by sequence, its loans by id, and the accrual rows of each loan."""
+
+    facility: Row
+    events: list[Row]
+    loans: list[Row]
+    accruals: dict[str, list[Row]]
 
 
-def accruals_of(unit: Unit, loan: Row) -> Sequence[Row]:
-    """The accrual rows of a loan, under the class its row names."""
-    key = {"product": loan.product, "class": loan.class_, "memo": loan.memo, "loan": loan.id}
-    rows: Sequence[Row] = unit.execute(_ACCRUALS_OF, {"bucket": loan.bucket, **key}).all()
-    return rows
+def facilities_in(unit: Unit, bucket: int) -> Iterator[Kept]:
+    """All facilities of a bucket by id, read some hundred at a time."""
+    after = ""
+    while rows := unit.execute(_FACILITIES_IN, {"bucket": bucket, "after": after}).all():
+        after = rows[-1].id
+        ids = {"bucket": bucket, "ids": [row.id for row in rows]}
+        events = _grouped(unit.execute(_EVENTS_OF, ids), "facility")
+        loans = _grouped(sorted(unit.execute(_LOANS_OF, ids), key=lambda row: str(row.id)), "facility")
+        accruals = _accruals_of(unit, bucket, [loan for group in loans.values() for loan in group])
+        for row in rows:
+            yield Kept(row, events.get(row.id, []), loans.get(row.id, []), accruals)
+
+
+def _grouped(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(getattr(row, column), []).append(row)
+    return groups
+
+
+def _accruals_of(unit: Unit, bucket: int, loans: Iterable[Row]) -> dict[str, list[Row]]:
+    """The accrual rows of loans, under the class their rows name."""
+    named: dict[tuple[str, str, int], list[str]] = {}
+    for loan in loans:
+        named.setdefault((loan.product, loan.class_, loan.memo), []).append(loan.id)
+    found: dict[str, list[Row]] = {}
+    for (product, class_, memo), ids in named.items():
+        for part in range(0, len(ids), BATCH):
+            key = {"bucket": bucket, "product": product, "class": class_, "memo": memo}
+            rows = unit.execute(_ACCRUALS_OF, key | {"ids": ids[part : part + BATCH]})
+            found |= _grouped(rows, "loan")
+    return found
 
 
 def accruals_in(unit: Unit, bucket: int) -> int:

@@ -34,6 +34,7 @@ from .kernels import (
     peak_spans,
     ratio,
     recency_weights,
+    running_total,
     scaled,
     sums_of_runs,
     variation,
@@ -290,7 +291,7 @@ class Axis:
     def bound(self, age: int) -> Ints:
         """Per shop the position of its first entry younger than *age* days."""
         if age not in self._bounds:
-            self._bounds[age] = np.searchsorted(self.moment, self._zero - age)
+            self._bounds[age] = self.moment.searchsorted(self._zero - age)
         return self._bounds[age]
 
     def edges(self, width: int, number: int) -> Ints:
@@ -382,7 +383,7 @@ class View:
 
     @cached_property
     def run_starts(self) -> Ints:
-        return np.flatnonzero(first_of_runs(self.lines.moment))
+        return first_of_runs(self.lines.moment).nonzero()[0]
 
     @cached_property
     def runs(self) -> Axis:
@@ -442,7 +443,7 @@ class View:
     def first_day(self, shop: Ints, day: Ints) -> Ints:
         """The first day per shop of lines sorted by shop and day; NO_DAY where there is none."""
         first = np.full(self.shops, NO_DAY, dtype=np.int64)
-        starts = np.flatnonzero(first_of_runs(shop))
+        starts = first_of_runs(shop).nonzero()[0]
         first[shop[starts]] = day[starts]
         return first
 
@@ -510,7 +511,7 @@ class View:
             factors[number] = np.where((base_days >= 90) & (self.life_days > oldest), lowered, 1.0)
             span_of_age[youngest : oldest + 1] = number
         span = span_of_age[np.minimum(daily.axis.age, 7 * _WEEKS)]
-        within = np.flatnonzero(span >= 0)
+        within = (span >= 0).nonzero()[0]
         level = daily.values.copy()
         level[within] = np.floor(level[within] * factors[span[within], daily.axis.shop[within]]).astype(
             np.int64
@@ -563,16 +564,19 @@ class Daily:
 
     def __init__(self, axis: Axis, values: Ints) -> None:
         self.axis, self.values = axis, values
+        self._windows: dict[tuple[int, int], Ints] = {}
 
     @cached_property
     def running(self) -> Ints:
-        running = np.zeros(len(self.values) + 1, dtype=np.int64)
-        np.cumsum(self.values, out=running[1:])
-        return running
+        return running_total(self.values)
 
     def window(self, days: int, skip: int = 0) -> Ints:
         """Sums per shop of days at least *skip* and less than *skip* + *days* old."""
-        return self.running[self.axis.bound(skip)] - self.running[self.axis.bound(skip + days)]
+        known = self._windows.get((days, skip))
+        if known is None:
+            bound, running = self.axis.bound, self.running
+            known = self._windows[days, skip] = running[bound(skip)] - running[bound(skip + days)]
+        return known
 
     def total(self) -> Ints:
         """Sums per shop of all days up to the cut-off."""
@@ -586,9 +590,9 @@ class Daily:
     def in_ages(self, chosen: Bools) -> Ints:
         """Sums per shop of the days whose age is marked in *chosen*."""
         changes = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]])))
-        found = np.zeros(self.axis.shops, dtype=np.int64)
+        found: Ints = np.zeros(self.axis.shops, dtype=np.int64)
         for youngest, after in zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True):
-            found += self.window(after - youngest, youngest)
+            found = found + self.window(after - youngest, youngest)
         return found
 
 
@@ -601,12 +605,12 @@ class Buyers:
         worth = ~view.nil if chosen is None else chosen & ~view.nil
         taken = np.zeros(len(lines), dtype=np.bool_)
         taken[view.keep] = worth
-        here = np.flatnonzero(taken[groups.index])  # places among the lines brought together by buyer
+        here = taken[groups.index].nonzero()[0]  # places among the lines brought together by buyer
         day, pair = groups.day[here], groups.pair[here]
-        starts = np.flatnonzero(first_of_runs(pair))
+        starts = first_of_runs(pair).nonzero()[0]
         recent = day > view.cut_off - _YEAR
         orders = sums_of_runs(groups.starts_order[here] * recent, starts)
-        active = np.flatnonzero(orders > 0)
+        active = (orders > 0).nonzero()[0]
         ends = np.append(starts, len(here))[1:] - 1
         amount = lines.amount_minor[groups.index[here]] * recent
         self.shop, self.orders = groups.shop[pair[starts[active]]], orders[active]
@@ -634,7 +638,7 @@ class Buyers:
         """The largest buyer's part of sales with a known buyer, in ten-thousandths; few accounts are one party."""
         top = np.zeros(self.shops, dtype=np.int64)
         if len(self.shop):
-            starts = np.flatnonzero(first_of_runs(self.shop))
+            starts = first_of_runs(self.shop).nonzero()[0]
             top[self.shop[starts]] = np.maximum.reduceat(self.sales, starts)
         return ratio(np.where(self.few, self.known, top), self.known)
 

@@ -175,10 +175,13 @@ def _most_in_30_days(flow: KnownFlow, groups: BuyerGroups) -> Ints:
     reaching = np.flatnonzero(moment[1:] - moment[:-1] < 30)
     within[reaching] = 2
     for step in range(2, _STEPS):  # most buyers order once or twice, so this ends soon
+        if not len(reaching):
+            break
         reaching = reaching[: np.searchsorted(reaching, len(moment) - step)]
         reaching = reaching[moment[reaching + step] - moment[reaching] < 30]
         within[reaching] = step + 1
-    within[reaching] = np.searchsorted(moment, moment[reaching] + 30) - reaching
+    if len(reaching):
+        within[reaching] = np.searchsorted(moment, moment[reaching] + 30) - reaching
     most = np.zeros(groups.count, dtype=np.int64)
     if len(pair):
         starts = np.flatnonzero(first_of_runs(pair))

@@ -52,7 +52,7 @@ def amount_sums(key: Ints, size: int, amount_minor: Ints) -> Ints:
     """
     sums = np.zeros(size, dtype=np.int64)
     if len(key):
-        starts = np.flatnonzero(first_of_runs(key))
+        starts = first_of_runs(key).nonzero()[0]
         sums[key[starts]] = np.add.reduceat(amount_minor, starts)
     return sums
 
@@ -63,10 +63,25 @@ def sums_of_runs(values: Ints, starts: Ints) -> Ints:
     >>> sums_of_runs(np.array([1, 2, 3]), np.array([0, 2])).tolist()
     [3, 3]
     """
-    running = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(values, out=running[1:])
-    sums: Ints = np.diff(running[np.append(starts, len(values))])
+    reached = running_total(values)
+    from_start = reached[starts]
+    sums = np.empty_like(from_start)
+    if len(sums):
+        sums[:-1] = from_start[1:] - from_start[:-1]
+        sums[-1] = reached[-1] - from_start[-1]
     return sums
+
+
+def running_total(values: Ints) -> Ints:
+    """0 and the sums of the first one, two, … values, in 64-bit integers.
+
+    >>> running_total(np.array([1, 2, 3])).tolist()
+    [0, 1, 3, 6]
+    """
+    reached = np.empty(len(values) + 1, dtype=np.int64)
+    reached[0] = 0
+    values.cumsum(out=reached[1:])
+    return reached
 
 
 def quantiles(key: Ints, value: Ints, size: int, *hundredths: int) -> list[Ints]:
@@ -79,7 +94,7 @@ def quantiles(key: Ints, value: Ints, size: int, *hundredths: int) -> list[Ints]
     if not len(key):
         return found
     keys, values = _sorted_within(key, value)
-    starts = np.flatnonzero(first_of_runs(keys))
+    starts = first_of_runs(keys).nonzero()[0]
     lengths = np.diff(np.append(starts, len(keys)))
     for each, hundredth in zip(found, hundredths, strict=True):
         each[keys[starts]] = values[starts + (lengths - 1) * hundredth // 100]
@@ -110,7 +125,7 @@ def ratio(part: Ints, whole: Ints) -> Ints:
 
 def scaled(value: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
     """Doubles to whole numbers, half-up, cut to ±10¹⁵ so that nothing overflows."""
-    return np.clip(np.floor(value + 0.5), -_RATIO_LIMIT, _RATIO_LIMIT).astype(np.int64)
+    return np.minimum(np.maximum(np.floor(value + 0.5), -_RATIO_LIMIT), _RATIO_LIMIT).astype(np.int64)
 
 
 def recency_weights(days: int, half_life: int) -> Ints:

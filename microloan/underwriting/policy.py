@@ -193,9 +193,14 @@ class Peak(_Setting):
         """
         text: str = getattr(self, part)
         try:
-            return date.fromisoformat(f"{year}-{text}")
+            return _day_in(year, text)
         except ValueError:
             raise ValueError(f"{part}: {text!r} is no day of the year, write MM-DD") from None
+
+
+@cache
+def _day_in(year: int, text: str) -> date:
+    return date.fromisoformat(f"{year}-{text}")
 
 
 class Eligibility(_Setting):

@@ -89,7 +89,7 @@ def states_of_a_cut_log(counter: Counter, folder: Path, cuts: int) -> tuple[list
         Path(f"{copy}-wal").write_bytes(log.read_bytes()[: size * number // cuts])
         recovered = Counter(f"sqlite:///{copy}")
         recovered.must_be_sound()
-        kept.append(sum(line.kind == "repay" for line in recovered.book.ledger(loan)))
+        kept.append(sum(line.type == "repay" for line in recovered.book.ledger(loan)))
         recovered.book.close()
         for each in folder.glob(f"cut-{number}.db*"):
             each.unlink()
@@ -201,9 +201,12 @@ def test_a_backup_in_use_is_sound_private_and_overwrites_nothing(counter: Counte
 
 def test_a_copy_of_the_main_file_alone_lacks_what_the_log_holds(counter: Counter, tmp_path: Path) -> None:
     shutil.copyfile(file_of(counter), tmp_path / "copied.db")
-    with pytest.raises((MicroloanError, AssertionError)):
-        copied = Counter(f"sqlite:///{tmp_path / 'copied.db'}")
-        assert copied.book.loans() == counter.book.loans()
+    copied = Counter(f"sqlite:///{tmp_path / 'copied.db'}")
+    try:
+        loans = copied.book.loans()
+    except MicroloanError:
+        loans = ()
+    assert loans != counter.book.loans()
 
 
 def test_the_doctor_names_what_is_wrong(counter: Counter) -> None:

@@ -90,7 +90,9 @@ def test_a_clock_that_goes_backwards_closes_nothing_and_moves_nothing(counter: C
 def test_what_falls_due_is_dated_the_next_morning(counter: Counter) -> None:
     counter.loan(counter.line(), "1000", days=5)
     counter.close_until(after(7))
-    moved = [line for line in counter.journal() if line.source == "morning" and "provision" not in line.account]
+    moved = [
+        line for line in counter.journal() if line.source == "morning" and "provision" not in line.account
+    ]
     assert {line.day for line in moved} == {after(6)}
     assert {(line.account, line.classification) for line in moved} == {
         (account, class_)

@@ -12,6 +12,7 @@ from microloan_cli import fixtures
 from microloan.errors import InvalidPolicy
 from microloan.underwriting import Policy, load_policy, shipped_policy, shipped_policy_text
 from microloan.underwriting.features import DEFINITIONS
+from microloan.underwriting.policy_text import policy_text
 from microloan.underwriting.reasons import REASONS
 
 
@@ -145,3 +146,21 @@ def test_prices_are_exact() -> None:
     assert [grade.rate.yearly for grade in shipped_policy().grades] == [
         Decimal("0.1752"), Decimal("0.1898"), Decimal("0.2044"), Decimal("0.219"),
     ]  # fmt: skip
+
+
+def test_a_policy_written_as_text_reads_back_the_same() -> None:
+    folder = Path(fixtures.__file__).parent
+    for policy in (shipped_policy(), load_policy(folder / "policies" / "careful.toml")):
+        assert Policy.from_toml(policy_text(policy)).sha256 == policy.sha256
+
+
+def test_shares_that_are_no_decimals_and_names_in_quotes_are_written_so_that_they_read_back() -> None:
+    policy = Policy.from_toml(changed('sweep_share = "25%"', 'sweep_share = "1/18"'))
+    named = policy.model_copy(update={"description": 'a "quoted" word\nand a second line, 中文'})
+    assert Policy.from_toml(policy_text(named)) == named
+
+
+def test_notes_become_comments_above_what_they_are_about() -> None:
+    text = policy_text(shipped_policy(), {"": ["made by hand"], "silence": ["a table", ""]})
+    assert text.startswith("# made by hand\n")
+    assert '# a table\n#\n[[scorecard.characteristics]]\nfeature = "silence"' in text
