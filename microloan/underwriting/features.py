@@ -272,6 +272,7 @@ def feature_table(
 
 
 _APART: Final = 4_000_000  # more days than any calendar has, so that shops do not touch on one axis
+_EVER: Final = _APART - 1
 
 
 class Axis:
@@ -394,6 +395,16 @@ class View:
         """Whole numbers of lines, for sums over any window."""
         return Daily(self.lines, of_lines)
 
+    def summed(self, of_lines: Ints | Bools, days: int) -> Ints:
+        """Whole numbers of lines less than *days* days old added up per shop: cheaper than a running total for one window."""
+        starts, ends = self.lines.bound(days), self.lines.bound(0)
+        padded = np.zeros(len(of_lines) + 1, dtype=np.int64)
+        padded[:-1] = of_lines
+        parts = np.empty(2 * self.shops, dtype=np.int64)
+        parts[::2], parts[1::2] = starts, ends
+        sums: Ints = np.add.reduceat(padded, parts)[::2] if self.shops else padded[:0]
+        return sums * (starts < ends)
+
     def by_day(self, daily: Daily) -> Daily:
         """The same per day with lines instead of per line."""
         if daily.axis is self.runs or len(self.run_starts) == len(daily.values):
@@ -503,20 +514,25 @@ class View:
         others = np.concatenate([[0], np.cumsum(~in_peak)])  # days outside peaks, by age
         base_days = others[np.minimum(self.life_days, 7 * _WEEKS)]
         base = (daily.window(7 * _WEEKS) - daily.in_ages(in_peak)) / np.maximum(base_days, 1)
-        span_of_age = np.full(7 * _WEEKS + 1, -1)
         factors = np.ones((len(self.year_spans), self.shops))
         for number, (oldest, youngest) in enumerate(self.year_spans):
             high = daily.window(oldest - youngest + 1, youngest) / (oldest - youngest + 1)
             lowered = np.minimum(1.0, base / np.maximum(high, 1.0))
             factors[number] = np.where((base_days >= 90) & (self.life_days > oldest), lowered, 1.0)
-            span_of_age[youngest : oldest + 1] = number
-        span = span_of_age[np.minimum(daily.axis.age, 7 * _WEEKS)]
-        within = (span >= 0).nonzero()[0]
+        within, span, shop = self.peak_lines
         level = daily.values.copy()
-        level[within] = np.floor(level[within] * factors[span[within], daily.axis.shop[within]]).astype(
-            np.int64
-        )
+        level[within] = np.floor(level[within] * factors[span, shop]).astype(np.int64)
         return Daily(daily.axis, level)
+
+    @cached_property
+    def peak_lines(self) -> tuple[Ints, Ints, Ints]:
+        """The lines within named peaks: their positions, which of the year's spans, and whose they are."""
+        span_of_age = np.full(7 * _WEEKS + 1, -1)
+        for number, (oldest, youngest) in enumerate(self.year_spans):
+            span_of_age[youngest : oldest + 1] = number
+        span = span_of_age[np.minimum(self.lines.age, 7 * _WEEKS)]
+        within = (span >= 0).nonzero()[0]
+        return within, span[within], self.shop[within]
 
     def momentum(self, daily: Daily, weights: Ints) -> Ints:
         """How late a shop's sum of as many days as there are *weights* lies; see :func:`kernels.late_share`.
@@ -527,8 +543,11 @@ class View:
         if len(daily.values) and int(daily.values.max()) >> 20:
             daily = self._shortened(self.by_day(daily), number)
         of_age = np.append(weights[::-1], 0)
-        weighted = Daily(daily.axis, daily.values * of_age[np.minimum(daily.axis.age, number)])
-        return late_share(weighted.total(), daily.window(number), self.life_days, weights)
+        weighted = daily.values * of_age[np.minimum(daily.axis.age, number)]
+        late = (
+            self.summed(weighted, number) if daily.axis is self.lines else Daily(daily.axis, weighted).total()
+        )
+        return late_share(late, daily.window(number), self.life_days, weights)
 
     def _shortened(self, daily: Daily, number: int) -> Daily:
         small = daily.values * (daily.axis.age < number)
@@ -580,7 +599,7 @@ class Daily:
 
     def total(self) -> Ints:
         """Sums per shop of all days up to the cut-off."""
-        return self.window(_APART - 1)
+        return self.window(_EVER)
 
     def periods(self, width: int, number: int) -> Ints:
         """Sums per shop and period of *width* days, oldest first."""
@@ -668,7 +687,7 @@ def _define(
 
 
 def _known_if(values: Ints, known: Bools) -> Column:
-    return Column(np.where(known, values, 0), ~known)
+    return Column(values * known, ~known)
 
 
 def _define_sales(days: int) -> None:
@@ -735,27 +754,25 @@ def typical_month(blocks: Ints, existing: Ints) -> Ints:
     return month
 
 
-def _define_raw(name: str, meaning: str, part: Callable[[View], Daily]) -> None:
+def _define_raw(name: str, meaning: str, part: Callable[[View], Ints]) -> None:
     @_define(name, "amount", "365 days", meaning, "0 where there is none")
     def _raw(view: View) -> Column:
-        return _known_if(part(view).window(_YEAR), view.life_days > 0)
+        return _known_if(view.summed(part(view), _YEAR), view.life_days > 0)
 
 
 def _raw_minor(view: View) -> Ints:
     return view.flagged.flow.lines.amount_minor[view.keep]
 
 
-_define_raw(
-    "received_365d", "all amounts placed, whatever became of them", lambda view: view.daily(_raw_minor(view))
-)
+_define_raw("received_365d", "all amounts placed, whatever became of them", _raw_minor)
 _define_raw("cancelled_365d", "amounts of cancelled orders",
-            lambda view: view.daily(_raw_minor(view) * view.flagged.flow.cancelled[view.keep]))  # fmt: skip
+            lambda view: _raw_minor(view) * view.flagged.flow.cancelled[view.keep])  # fmt: skip
 _define_raw("unsettled_365d", "amounts worthless for want of settlement",
-            lambda view: view.daily(_raw_minor(view) * (view.nil & ~view.flagged.flow.cancelled[view.keep])))  # fmt: skip
+            lambda view: _raw_minor(view) * (view.nil & ~view.flagged.flow.cancelled[view.keep]))  # fmt: skip
 _define_raw("flagged_365d", "amounts flagged as not genuine, neither cancelled nor unsettled",
-            lambda view: view.daily(view.received_minor - view.placed_minor))  # fmt: skip
+            lambda view: view.received_minor - view.placed_minor)  # fmt: skip
 _define_raw("refunded_365d", "refunds of the orders that are left",
-            lambda view: view.daily(view.placed_minor - view.net_minor))  # fmt: skip
+            lambda view: view.placed_minor - view.net_minor)  # fmt: skip
 
 
 @_define(
@@ -994,8 +1011,8 @@ def _refund_rate_trend(view: View) -> Column:
 )
 def _cancel_rate(view: View) -> Column:
     orders = view.flagged.flow.lines.starts_order[view.keep] * view.genuine
-    placed = view.daily(orders).window(180)
-    cancelled = view.daily(orders * view.flagged.flow.cancelled[view.keep]).window(180)
+    placed = view.summed(orders, 180)
+    cancelled = view.summed(orders * view.flagged.flow.cancelled[view.keep], 180)
     return _known_if(ratio(cancelled, placed), placed > 0)
 
 
@@ -1081,9 +1098,9 @@ def _tenure(view: View) -> Column:
 )  # fmt: skip
 def _settlement_cycle(view: View) -> Column:
     settled = view.settled & view.genuine
-    number = view.daily(settled.astype(np.int64)).window(180)
+    number = view.summed(settled, 180)
     waited = np.maximum(view.flagged.flow.lines.settled_day[view.keep] - view.day, 0) * settled
-    return _known_if(ratio(view.daily(waited).window(180), number), number > 0)
+    return _known_if(ratio(view.summed(waited, 180), number), number > 0)
 
 
 @_define(
@@ -1091,8 +1108,8 @@ def _settlement_cycle(view: View) -> Column:
     "missing where no settlement is reported",
 )  # fmt: skip
 def _unsettled_receivable(view: View) -> Column:
-    open_minor = view.daily(view.net_minor * ~view.settled).total()
-    return _known_if(open_minor, view.daily(view.settled.astype(np.int64)).total() > 0)
+    open_minor = view.summed(view.net_minor * ~view.settled, _EVER)
+    return _known_if(open_minor, view.summed(view.settled, _EVER) > 0)
 
 
 @_define(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -120,7 +121,7 @@ def ratio(part: Ints, whole: Ints) -> Ints:
     [3333]
     """
     exact = part / np.maximum(whole, 1) * RATIO_SCALE
-    return np.where(whole > 0, scaled(exact), 0)
+    return scaled(exact) * (whole > 0)
 
 
 def scaled(value: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
@@ -174,6 +175,7 @@ def variation(values: Ints, existing: Ints) -> Ints:
     return np.where(total > 0, scaled(spread / np.maximum(total, 1) * RATIO_SCALE), 0)
 
 
+@lru_cache(maxsize=256)
 def peak_spans(first_day: int, last_day: int, peaks: tuple[Peak, ...]) -> list[tuple[int, int]]:
     """First and last ordinal of every peak's 30 days that lie wholly within the days given.
 
