@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from ..accounting.provisions import provision, provision_postings
-from ..days import day_number
+from ..days import DayCount, day_number
 from ..errors import MicroloanError
 from ..servicing.accrual import AccrualRow, booked
 from ..servicing.state import LoanState
@@ -201,8 +201,8 @@ def _accruals(
 
 def _numbers(day_count: int, day: date) -> tuple[int, int]:
     tomorrow = date.fromordinal(day.toordinal() + 1)
-    convention = "30E/360" if day_count else "actual"
-    return day_number(day, convention), day_number(tomorrow, convention)  # type: ignore[arg-type]
+    convention: DayCount = "30E/360" if day_count else "actual"
+    return day_number(day, convention), day_number(tomorrow, convention)
 
 
 def _formula(row: dict[str, Any]) -> AccrualRow:

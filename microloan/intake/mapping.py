@@ -16,7 +16,7 @@ from __future__ import annotations
 import codecs
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -27,7 +27,7 @@ Column = Literal[
     "order_id", "shop_id", "paid_at", "amount", "amount_minor", "status", "line_id", "platform", "refund_amount",
     "refund_minor", "refunded_at", "status_at", "buyer_id", "settled_at", "product_id", "currency",
 ]  # fmt: skip
-COLUMNS: tuple[str, ...] = Column.__args__  # type: ignore[attr-defined]
+COLUMNS: tuple[str, ...] = get_args(Column)
 Status = Literal["paid", "shipped", "completed", "refunded", "cancelled"]
 _FIXABLE = ("shop_id", "status", "platform", "currency", "line_id")
 
