@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from microloan.errors import BadInput
+
 from .arguments import File, First, Last, day
 from .documents import document, listed
 from .options import commands, group
+from .render import Facts, Note
 from .run import Answer, Run
 from .view import View
 
-REPORT = "import_id name platform accepted updated duplicates rejected first_day last_day ignored_columns"
+REPORT = "import_id name platform mapping accepted updated duplicates rejected left_out first_day last_day ignored_columns"
+PLATFORMS = "name title export holds encoding source"
 IMPORTS = "import_id name platform status accepted updated duplicates rejected first_day last_day started_by"
 LINES = "platform order_id line_id paid_on amount refund status refunded_on settled_on buyer_id revision"
 SHOWN = 20
@@ -25,7 +30,14 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     sales = group("Sales flow: import files, look at what is known.")
     app.add_typer(sales, name="sales")
-    commands(sales, {"import": import_, "imports": imports, "lines": lines, "versions": versions})
+    verbs: dict[str, Callable[..., Answer]] = {
+        "import": import_,
+        "platforms": platforms,
+        "imports": imports,
+        "lines": lines,
+        "versions": versions,
+    }
+    commands(sales, verbs)
 
 
 def import_(
@@ -34,13 +46,16 @@ def import_(
     platform: Annotated[
         str, typer.Option("--platform", metavar="P", help="Platform of rows that name none, such as jd")
     ] = "",
+    shop: Annotated[
+        str, typer.Option("--shop", metavar="SHOP", help="Whose export it is, where no column says so")
+    ] = "",
     mapping: Annotated[
-        Path | None,
-        typer.Option("--mapping", metavar="FILE", help="TOML: how this platform calls its columns"),
+        str | None,
+        typer.Option("--mapping", metavar="FILE", help="Layout: a TOML file or a name of: sales platforms"),
     ] = None,
     encoding: Annotated[
         str | None,
-        typer.Option("--encoding", metavar="NAME", help="utf-8 if not given; gb18030 for Chinese exports"),
+        typer.Option("--encoding", metavar="NAME", help="The layout's if not given, such as gb18030"),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="One bad row and nothing is imported")] = False,
     covers: Annotated[
@@ -52,17 +67,20 @@ def import_(
         typer.Option("--rejects", metavar="FILE", help="Write every rejected row to this new CSV"),
     ] = None,
 ) -> Answer:
-    """Import order lines from CSV, CSV.gz or Parquet; the same file again changes nothing.
+    """Import a platform's export or order lines, from CSV, CSV.gz or Parquet; the same file again changes nothing.
 
     Bad rows are listed and left out, the rest goes in. A bad file imports nothing: exit status 2.
+    Daily totals and settlement documents are known by their header. See also: microloan sales platforms
 
     Example:
       microloan sales import orders.csv.gz --platform jd --rejects bad-rows.csv
+      microloan sales import ExportOrderList.csv --platform taobao --shop tea
     """
     with run.progress() as advance:
         report = run.book.sales.load(
             file,
             platform=platform,
+            shop=shop,
             mapping=mapping,
             encoding=encoding,
             strict=strict,
@@ -72,18 +90,58 @@ def import_(
             idempotency_key=run.options.key,
         )
     values = document(report)
-    return Answer(
-        values, (View(run.messages).facts("import", values, REPORT),), complaints=_rejections(run, values)
+    return Answer(values, (_told(run, values),), complaints=_rejections(run, values))
+
+
+def _told(run: Run, values: dict[str, Any]) -> Facts:
+    """The report with what was left out in words; of a platform's own export nobody wants all columns."""
+    view = View(run.messages)
+    shown = dict(values)
+    del shown["mapping" if values["mapping"] == "contract" else "ignored_columns"]
+    left_out = ", ".join(
+        f"{count} {view.word('left_out', what)}" for what, count in values["left_out"].items()
     )
+    return view.facts("import", shown | {"left_out": left_out}, REPORT)
 
 
 def _rejections(run: Run, values: dict[str, Any]) -> tuple[str, ...]:
     """The first rejected rows, one line each; with --json they are in the document."""
     if run.options.json:
         return ()
-    told = [run.messages.text("rejected", **row) for row in values["rejections"][:SHOWN]]
+    told = [run.messages.rejected(row) for row in values["rejections"][:SHOWN]]
     more = values["rejected"] - len(told)
     return (*told, run.messages.text("rejected.more", count=more)) if more else tuple(told)
+
+
+def platforms(
+    run: Run,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One of them", show_default=False)
+    ] = None,
+) -> Answer:
+    """The layouts that are shipped; with NAME its mapping, to be copied and changed.
+
+    What to export where, and how to write a mapping of your own: docs/platforms.md.
+
+    Example:
+      microloan sales platforms jd > my-jd.toml
+    """
+    from microloan.intake.mapping import shipped, shipped_names, shipped_text
+
+    if name is None:
+        values = {"platforms": [_described(each) for each in shipped_names()]}
+        return Answer(values, (View(run.messages).table("platforms", values["platforms"], PLATFORMS),))
+    if shipped(name) is None:
+        raise BadInput(field="NAME", value=name, reason=f"shipped are {', '.join(shipped_names())}")
+    text = shipped_text(name)
+    return Answer({"name": name, "mapping": text}, (Note(text.rstrip()),))
+
+
+def _described(name: str) -> dict[str, Any]:
+    from microloan.intake.mapping import shipped
+
+    layout = shipped(name)
+    return {field: getattr(layout, field) for field in PLATFORMS.split()}
 
 
 def imports(run: Run) -> Answer:

@@ -11,7 +11,7 @@ Source: SEMANTICS 8 (sales flow), RELIABILITY 38 to 41.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -21,10 +21,11 @@ from typing import Any, Literal
 
 from ..clock import local_date
 from ..days import FIRST_DAY, LAST_DAY
-from ..errors import BadInput, CurrencyMismatch, IdempotencyConflict
-from ..intake.cells import PLATFORM
+from ..errors import CurrencyMismatch, IdempotencyConflict
+from ..intake.cells import platform_code, shop_id
+from ..intake.entries import LineKey, Sold
 from ..intake.lines import Expected, Lines
-from ..intake.mapping import Mapping
+from ..intake.mapping import Mapping, mapping_of
 from ..intake.rejections import Rejection
 from ..intake.sales import Progress, Reading, StagedSales, read_sales, silent
 from ..money import to_major
@@ -42,10 +43,12 @@ _STATUS_CODE = {status: code for code, status in enumerate(LINE_STATUSES)}
 
 @dataclass(frozen=True, slots=True)
 class SalesReport:
-    """What came of an import. ``accepted + updated + duplicates + rejected`` is every row there was.
+    """What came of an import. ``accepted + updated + duplicates + rejected + left_out`` is every row there was.
 
     ``rejections`` lists the first ones, ``rejected_by_code`` counts all; ``adjusted`` counts rows taken with a date moved to
-    the day of payment. ``first_day`` and ``last_day`` are the days paid that the lines span.
+    the day of payment; ``left_out`` those that a platform's layout knows to be no sale: ``unpaid`` orders,
+    ``continuation`` rows with one more article, ``other_entry`` such as fees (entries that are summed to one line count
+    as one). ``mapping`` names the layout. ``first_day`` and ``last_day`` are the days paid that the lines span.
     """
 
     import_id: str
@@ -62,6 +65,8 @@ class SalesReport:
     ignored_columns: tuple[str, ...]
     first_day: date | None
     last_day: date | None
+    left_out: dict[str, int] = field(default_factory=dict)
+    mapping: str = "contract"
     replayed: bool = False
 
     @property
@@ -119,6 +124,7 @@ class Sales:
         source: Any,
         *,
         platform: str = "",
+        shop: str = "",
         mapping: Mapping | Path | str | None = None,
         encoding: str | None = None,
         strict: bool = False,
@@ -128,11 +134,14 @@ class Sales:
         progress: Progress | None = None,
         idempotency_key: str | None = None,
     ) -> SalesReport:
-        """Import a file (CSV, CSV.gz, Parquet) or a frame (pandas, polars, pyarrow) of order lines.
+        """Import a file (CSV, CSV.gz, Parquet) a frame (pandas, polars, pyarrow) or a list of mappings.
 
-        *platform* is that of rows which name none; *encoding* defaults to the mapping's, then UTF-8. *strict*: one bad row and
-        nothing is imported. *covers* says for whom the days of the file are then known: the shops in it, or (``platform``) all
-        shops of its platforms, those without sales having sold nothing. *rejects* is a CSV to be written with every rejected row.
+        *platform* is that of rows which name none, *shop* the shop of a file that has no column for it. *mapping* is the layout,
+        a file or the name of a shipped one; without it the header says whether the file is laid out like the contract
+        (order lines, daily totals, settlement documents) or else is the platform's own export. *encoding* defaults to the
+        mapping's, then UTF-8. *strict*: one bad row and nothing is imported. *covers* says for whom
+        the days of the file are then known: the shops in it, or (``platform``) all shops of its platforms, those without
+        sales having sold nothing. *rejects* is a CSV to be written with every rejected row.
         *idempotency_key* names the run.
 
         Raises InvalidFile for a bad file, CurrencyMismatch for another currency than the book's, BadInput for a platform
@@ -143,13 +152,43 @@ class Sales:
         settings = self._desk.read(lambda unit: unit.book)
         if currency is not None and currency != settings.currency:
             raise CurrencyMismatch(field="currency", value=currency, currency=settings.currency)
-        layout = mapping if isinstance(mapping, Mapping) else Mapping.read(mapping) if mapping else Mapping()
-        expected = Expected(_platform(platform), settings.currency, settings.zone, layout)
+        layout = mapping_of(mapping) if mapping else None
+        expected = Expected(platform_code(platform), settings.currency, settings.zone, layout, shop_id(shop))
         told = progress or silent
-        reading = Reading(expected, encoding, strict, Path(rejects) if rejects else None, progress=told)
+        reading = Reading(
+            expected,
+            encoding,
+            strict,
+            Path(rejects) if rejects else None,
+            progress=told,
+            sold_before=self._sold_before,
+        )
         with read_sales(source, reading) as staged:
             request = _request(staged, reading, covers)
             return _Import(self._desk, settings, staged, request, told, idempotency_key).run()
+
+    def _sold_before(self, keys: Sequence[LineKey]) -> dict[LineKey, Sold]:
+        """What the book has of these lines."""
+        wanted = set(keys)
+
+        def look(unit: Unit) -> dict[LineKey, Sold]:
+            found: dict[LineKey, Sold] = {}
+            shops = store.shops_by_key(unit, sorted({key[:2] for key in keys}))
+            for (platform, shop), row in shops.items():
+                orders = sorted({key[2] for key in keys if key[:2] == (platform, shop)})
+                for line in store.lines_of_orders(unit, row, orders):
+                    key = (platform, shop, line.order_id, line.line_id)
+                    if key in wanted:
+                        found[key] = Sold(
+                            line.paid_day,
+                            line.amount_minor,
+                            line.refund_minor,
+                            line.refunded_day,
+                            line.status_day,
+                        )
+            return found
+
+        return self._desk.read(look)
 
     def lines(self, shop: str, first: date | None = None, last: date | None = None) -> tuple[SalesLine, ...]:
         """A shop's lines paid from *first* to *last*, both counted. Raises NotFound."""
@@ -184,14 +223,6 @@ class Sales:
         return self._desk.read(look)
 
 
-def _platform(given: str) -> str:
-    code = given.strip().lower()
-    if code and not PLATFORM.fullmatch(code):
-        reason = "use lower-case letters, digits and . _ - (32 at most), for instance jd"
-        raise BadInput(code="bad_platform", field="platform", value=given[:40], reason=reason)
-    return code
-
-
 def _line(shop: Any, row: Any, currency: str) -> SalesLine:
     return SalesLine(
         shop.platform, shop.shop_id, row.order_id, row.line_id, date.fromordinal(row.paid_day),
@@ -208,10 +239,11 @@ def _day(ordinal: int | None) -> date | None:
 
 
 def _request(staged: StagedSales, reading: Reading, covers: Covers) -> dict[str, Any]:
-    mapping = reading.expected.mapping
+    mapping, expected = staged.mapping, reading.expected
     return {
-        "sha256": staged.sha256, "platform": reading.expected.platform, "mapping": mapping.model_dump(),
-        "encoding": reading.encoding or mapping.encoding, "strict": reading.strict, "covers": covers,
+        "sha256": staged.sha256, "platform": expected.platform, "shop": expected.shop,
+        "mapping": mapping.model_dump(mode="json"), "encoding": reading.encoding or mapping.encoding,
+        "strict": reading.strict, "covers": covers,
     }  # fmt: skip
 
 
@@ -285,6 +317,8 @@ class _Import:
                 return {}, {}
             revision = store.next_revision(unit)
             places = known_shops(unit, set(zip(todo.platform, todo.shop_id, strict=True)), self.places)
+            if self.staged.mapping.holds == "settlement_documents":
+                store.note_platform_buys(unit, [place.number for place in places.values()])
             stored = store.put_lines(unit, _rows(unit.tenant, todo, {**self.places, **places}, revision))
             store.put_first_settled(unit, revision, self._earlier_settlements(todo))
             duplicates = len(todo.line) - stored.accepted - stored.updated
@@ -298,8 +332,10 @@ class _Import:
             self.new_lines[shop] = self.new_lines.get(shop, 0) + count
 
     def _earlier_settlements(self, lines: Lines) -> dict[str, int]:
-        """The first settlement per platform, where it is earlier than any this run has seen."""
+        """The first settlement of order lines per platform, where it is earlier than any this run has seen."""
         found: dict[str, int] = {}
+        if self.staged.mapping.holds != "orders":
+            return found
         for platform, day in set(zip(lines.platform, lines.settled_day, strict=True)):
             if day is not None and day < min(
                 found.get(platform, day + 1), self.settled.get(platform, day + 1)
@@ -365,6 +401,8 @@ class _Import:
             rejected_by_code=json.loads(row.rejected_by_code),
             adjusted=self.staged.adjusted,
             ignored_columns=self.staged.ignored_columns,
+            left_out=self.staged.left_out,
+            mapping=self.staged.mapping.name,
             **{name: getattr(row, name) for name in copied},
         )
 

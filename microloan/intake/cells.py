@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..days import FIRST_DAY, LAST_DAY
+from ..errors import BadInput
 from .rejections import Fault, shown
 
 #: Largest amount of one order line, in minor units: sums over hundreds of thousands of lines stay inside 64 bits.
@@ -34,6 +35,34 @@ _TAIL = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _FRACTION = re.compile(r"[.,][0-9]+")
+_GROUPED = re.compile(r"-?[0-9]{1,3}(?:\x00[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
+
+
+def platform_code(given: str) -> str:
+    """The platform of rows that name none, as it is stored; empty: there is none. Raises BadInput.
+
+    >>> platform_code(" JD ")
+    'jd'
+    """
+    code = given.strip().lower()
+    if code and not PLATFORM.fullmatch(code):
+        reason = "use lower-case letters, digits and . _ - (32 at most), for instance jd"
+        raise BadInput(code="bad_platform", field="platform", value=given[:40], reason=reason)
+    return code
+
+
+def shop_id(given: str) -> str:
+    """The shop of a file that has no column for it; empty: there is none. Raises BadInput.
+
+    >>> shop_id(" tea ")
+    'tea'
+    """
+    read = _identifier("shop", given, True)
+    if isinstance(read, Fault):
+        raise BadInput(
+            code=read.code, field="shop", value=given[:40], reason="use up to 128 printable characters"
+        )
+    return read or ""
 
 
 class Reader(dict[str, Any]):
@@ -59,8 +88,17 @@ class Reader(dict[str, Any]):
         return list(map(self.__getitem__, cells))
 
 
-def amount_reader(column: str, digits: int, *, empty: int | None = None) -> Reader:
+def amount_reader(
+    column: str,
+    digits: int,
+    *,
+    empty: int | None = None,
+    plain: Callable[[str], str] | None = None,
+    signed: bool = False,
+) -> Reader:
     """Reads amounts in major units with at most *digits* decimals; *empty* is what an empty cell stands for.
+
+    *plain* takes off what a platform writes around an amount; *signed* amounts may be below zero.
 
     >>> amount_reader("amount", 2)["123.45"]
     12345
@@ -70,6 +108,8 @@ def amount_reader(column: str, digits: int, *, empty: int | None = None) -> Read
 
     def read(text: str) -> int | Fault | None:
         text = text.strip(" \t")
+        if plain:
+            text = plain(text)
         if not text and empty is not None:
             return empty
         match = _MAJOR.fullmatch(text)
@@ -80,9 +120,37 @@ def amount_reader(column: str, digits: int, *, empty: int | None = None) -> Read
             return Fault(
                 "too_many_decimals", f"{column} {shown(text)} has more than {digits} digits after the point"
             )
-        return _counted(column, text, sign, int(whole) * 10**digits + int(decimals.ljust(digits, "0") or 0))
+        minor: int = int(whole) * 10**digits + int(decimals.ljust(digits, "0") or 0)
+        if signed and minor <= MAX_LINE_MINOR:
+            return -minor if sign else minor
+        return _counted(column, text, sign, minor)
 
     return Reader(read)
+
+
+def plain_amount(signs: Sequence[str], thousands: str, decimal: str) -> Callable[[str], str]:
+    """What makes a plain number of an amount as a platform writes it; anything else comes back as it was.
+
+    >>> plain_amount(("¥",), ",", ".")("¥1,234.50")
+    '1234.50'
+    >>> plain_amount((), ".", ",")("1.234,50")
+    '1234.50'
+    >>> plain_amount((), ",", ".")("12,34.50")
+    '12,34.50'
+    """
+
+    def plain(text: str) -> str:
+        for sign in signs:
+            text = text.removeprefix(sign).removesuffix(sign).strip(" \t")
+        if thousands not in text and decimal == ".":
+            return text
+        point = text.replace(thousands, "\0") if thousands else text
+        point = point.replace(decimal, ".")
+        if "\0" not in point:
+            return point
+        return point.replace("\0", "") if _GROUPED.fullmatch(point) else text
+
+    return plain
 
 
 def minor_reader(column: str, *, empty: int | None = None) -> Reader:
@@ -185,11 +253,27 @@ def _zone_given(text: str) -> bool | Fault:
 
 
 class FormattedDayReader(DayReader):
-    """As :class:`DayReader`, for exports that write times in their own format (``strptime`` codes)."""
+    """As :class:`DayReader`, for exports that write times in formats of their own (``strptime`` codes), in their own zone.
 
-    def __init__(self, column: str, zone: ZoneInfo, pattern: str, *, optional: bool = False) -> None:
+    ISO 8601 is understood besides. A date without a time of day is that day, whatever the zone.
+
+    >>> read = FormattedDayReader("paid_at", ZoneInfo("Asia/Shanghai"), ("%d.%m.%Y %H:%M",), ZoneInfo("UTC"))
+    >>> read.column(["31.01.2024 23:30"])
+    [738917]
+    """
+
+    def __init__(
+        self,
+        column: str,
+        zone: ZoneInfo,
+        patterns: Sequence[str],
+        given: ZoneInfo | None = None,
+        *,
+        optional: bool = False,
+    ) -> None:
         super().__init__(column, zone, optional=optional)
-        self._pattern = pattern
+        self._foreign = given if given is not None and given.key != zone.key else None
+        self._formats = [(*map(_part_reader, _halves(pattern)),) for pattern in patterns]
 
     def column(self, cells: Sequence[str]) -> list[Any]:
         """The ordinal of each cell, None for an empty optional one, or its fault."""
@@ -197,14 +281,57 @@ class FormattedDayReader(DayReader):
 
     def _iso(self, cell: str) -> str:
         text = cell.strip(" \t")
+        head, _, tail = text.partition(" ")
+        for day, clock in self._formats:
+            on, at = day[head], clock[tail]
+            if on is not None and at is not None:
+                return self._with_zone(on[:10] + at[10:] if tail else on[:10])
+        return self._with_zone(text)
+
+    def _with_zone(self, iso: str) -> str:
+        """A time that names no zone, given the one it is in."""
+        if self._foreign is None or _zone_given(iso[10:]) is not False or len(iso) == 10:
+            return iso
         try:
-            return datetime.strptime(text, self._pattern).isoformat() if text.isascii() and text else text  # noqa: DTZ007
+            return datetime.fromisoformat(_FRACTION.sub("", iso)).replace(tzinfo=self._foreign).isoformat()
         except ValueError:
-            return f"{text} does not match {self._pattern}"
+            return iso
+
+
+def _halves(pattern: str) -> tuple[str, str]:
+    """The format of the day and that of the time of day: a file has few of either, and many pairs of them."""
+    head, _, tail = pattern.partition(" ")
+    return head, tail
+
+
+def _part_reader(pattern: str) -> Reader:
+    """Reads one half of a time to the ISO text of a whole one; None where it is not of *pattern*."""
+
+    def read(text: str) -> str | None:
+        if not text or not pattern:
+            return "" if text == pattern else None
+        try:
+            return datetime.strptime(text, pattern).isoformat() if text.isascii() else None  # noqa: DTZ007
+        except ValueError:
+            return None
+
+    return Reader(read)
+
+
+def unprotected(cell: str) -> str:
+    """A cell without what keeps Excel from making a number of it: ``="…"``, an apostrophe or a tab.
+
+    >>> unprotected('="1930679858170647"'), unprotected("'18618486065"), unprotected("168.99\\t")
+    ('1930679858170647', '18618486065', '168.99')
+    """
+    cell = cell.strip(" \t")
+    if cell.startswith('="') and cell.endswith('"') and len(cell) > 2:
+        return cell[2:-1].strip(" \t")
+    return cell.removeprefix("'")
 
 
 def status_reader(words: Mapping[str, str]) -> Reader:
-    """Reads status words: the five of the contract, and *words* a platform uses for them.
+    """Reads status words: the five of the contract, and *words* a platform uses for them or for what is no sale.
 
     >>> status_reader({"交易成功": "completed"})["交易成功"]
     'completed'
@@ -217,7 +344,7 @@ def status_reader(words: Mapping[str, str]) -> Reader:
             return known[text]
         if not text:
             return Fault("missing_value", "status is empty")
-        return Fault("unknown_status", f"status {shown(text)} is none of {', '.join(STATUSES)}")
+        return Fault("unknown_status", f"status {shown(text)} is none of {', '.join(words or STATUSES)}")
 
     return Reader(read)
 

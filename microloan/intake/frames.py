@@ -1,4 +1,4 @@
-"""Data frames and Parquet files → rows of text, so that one set of rules reads them all.
+"""Data frames, rows of mappings and Parquet files → rows of text, so that one set of rules reads them all.
 
 Numbers must be exact: a float in any column that is read is refused, for the whole frame, with advice how to read it exactly.
 pandas, polars and pyarrow are only touched where such a frame was given.
@@ -6,7 +6,7 @@ pandas, polars and pyarrow are only touched where such a frame was given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from numbers import Rational, Real
@@ -83,7 +83,7 @@ def _plain(number: Decimal) -> str:
 
 
 def frame_of(given: Any, wanted: Callable[[Sequence[str]], Sequence[str]]) -> Frame:
-    """A pandas or polars frame, a pyarrow table, or whatever hands out Arrow streams, as a :class:`Frame`.
+    """A pandas or polars frame, a pyarrow table, whatever hands out Arrow streams, or a list of mappings, as a :class:`Frame`.
 
     *wanted* picks the columns worth reading from those there are. Raises InvalidFile for anything else.
     """
@@ -96,10 +96,13 @@ def frame_of(given: Any, wanted: Callable[[Sequence[str]], Sequence[str]]) -> Fr
         return Frame("the data frame", names, _polars_slices(given, names), given.height)
     if hasattr(given, "__arrow_c_stream__"):
         return _arrow_frame(given, wanted)
+    if isinstance(given, list) and all(isinstance(row, Mapping) for row in given):
+        names = wanted(list(dict.fromkeys(name for row in given for name in row)))
+        return Frame("the rows", names, _row_slices(given, names), len(given))
     raise InvalidFile(
         code="unknown_source",
         file=type(given).__name__,
-        reason="give a path, a pandas or polars frame, a pyarrow table, or an object with an Arrow stream",
+        reason="give a path, a pandas or polars frame, a pyarrow table, an object with an Arrow stream, or a list of mappings",
     )
 
 
@@ -119,6 +122,12 @@ def _missing_as_none(series: Any) -> list[object]:
 def _polars_slices(given: Any, names: Sequence[str]) -> Iterator[list[list[object]]]:
     for part in given.select(names).iter_slices(BATCH_ROWS):
         yield [part[name].to_list() for name in names]
+
+
+def _row_slices(given: list[Mapping[str, object]], names: Sequence[str]) -> Iterator[list[list[object]]]:
+    for start in range(0, len(given), BATCH_ROWS):
+        part = given[start : start + BATCH_ROWS]
+        yield [[row.get(name) for row in part] for name in names]
 
 
 def _arrow_frame(given: Any, wanted: Callable[[Sequence[str]], Sequence[str]]) -> Frame:

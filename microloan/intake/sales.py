@@ -9,6 +9,7 @@ even at its very end — has raised InvalidFile, and the rejected rows are known
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import io
@@ -21,12 +22,13 @@ from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import InvalidFile
+from .entries import EntryLayout, SoldBefore, nothing_sold
 from .frames import Frame, frame_of, parquet_frame
-from .lines import Expected, Layout, Lines
-from .mapping import COLUMNS, checked_encoding
+from .lines import Expected, Layout, Lines, column_name
+from .mapping import COLUMNS, Mapping, checked_encoding, shipped
 from .rejections import LISTED_AT_MOST, Rejection, Rejections
 from .spool import Spool
-from .text import Hashed, Numbered, decoded, header_of, physical_lines, records
+from .text import Hashed, Numbered, decoded, first_block, first_cells, header_of, physical_lines, records
 
 #: Told what is going on, how far it is, and the end if it is known: ``("reading", bytes, of)``, ``("storing", rows, of)``.
 Progress = Callable[[str, int, int | None], None]
@@ -37,7 +39,10 @@ def silent(stage: str, done: int, total: int | None) -> None:
 
 
 class Reading(NamedTuple):
-    """How a file is to be read; ``encoding`` None means the mapping's, ``rejects`` a CSV to write every rejection to."""
+    """How a file is to be read; ``encoding`` None means the mapping's, ``rejects`` a CSV to write every rejection to.
+
+    ``sold_before`` is asked what the book has of the orders of a settlement report.
+    """
 
     expected: Expected
     encoding: str | None = None
@@ -45,6 +50,7 @@ class Reading(NamedTuple):
     rejects: Path | None = None
     listed_at_most: int = LISTED_AT_MOST
     progress: Progress = silent
+    sold_before: SoldBefore = nothing_sold
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class StagedSales:
     """A file found good: how many lines it holds, which rows were rejected and why; its lines wait to be taken in.
 
     ``sha256`` is that of the file, for frames that of the lines. ``adjusted`` counts, by code, rows taken with a date moved to
-    the day of payment.
+    the day of payment, ``left_out`` rows that are no sale. ``mapping`` is the layout that was read.
     """
 
     name: str
@@ -62,7 +68,9 @@ class StagedSales:
     rejected_by_code: dict[str, int]
     rejections: tuple[Rejection, ...]
     adjusted: dict[str, int]
+    left_out: dict[str, int]
     ignored_columns: tuple[str, ...]
+    mapping: Mapping
     _spool: Spool
 
     def batches(self) -> Iterator[Lines]:
@@ -82,10 +90,12 @@ def read_sales(source: Any, reading: Reading) -> StagedSales:
     """Read *source* to its end and stage what is good in it.
 
     *source* is a path (CSV, CSV.gz or Parquet, told apart by their first bytes; a pipe will do for CSV) or a frame
-    (pandas, polars, pyarrow, an Arrow stream). Raises InvalidFile for a bad file, and with ``strict`` for any rejected
-    row (``rejected_rows``).
+    (pandas, polars, pyarrow, an Arrow stream, a list of mappings). Where no mapping was named, the header says which layout
+    it is: the contract's order lines, daily totals or settlement documents, else the export of the platform.
 
-    >>> from .mapping import Mapping
+    Raises InvalidFile for a bad file, and with ``strict`` for any rejected row (``rejected_rows``); CurrencyMismatch for a
+    file in another currency.
+
     >>> expected = Expected("jd", "CNY", "Asia/Shanghai", Mapping())
     >>> read_sales("nowhere.csv", Reading(expected))
     Traceback (most recent call last):
@@ -105,13 +115,15 @@ def _staged(source: Any, reading: Reading, rejections: Rejections, spool: Spool)
         opened = _open(source, reading, rejections, stack)
         for numbered in opened.records:
             spool.add(opened.layout.lines(numbered.numbers, numbered.rows, rejections))
+        spool.add(opened.layout.rest(rejections))
         sha256 = opened.sha256()
     spool.reject_conflicts(rejections)
     if reading.strict and rejections.count:
         raise _refused(opened.name, rejections)
     return StagedSales(
         opened.name, sha256 or spool.sha256(), spool.count, rejections.count, dict(sorted(rejections.by_code.items())),
-        rejections.listed, dict(opened.layout.adjusted), opened.layout.ignored, spool,
+        rejections.listed, dict(opened.layout.adjusted), dict(+opened.layout.left_out), opened.layout.ignored,
+        opened.layout.mapping, spool,
     )  # fmt: skip
 
 
@@ -137,7 +149,7 @@ class _Opened(NamedTuple):
 
 def _open(source: Any, reading: Reading, rejections: Rejections, stack: ExitStack) -> _Opened:
     if not isinstance(source, str | os.PathLike):
-        return _opened_frame(frame_of(source, _wanted(reading)), reading)
+        return _opened_frame(lambda wanted: frame_of(source, wanted), reading)
     name = os.fspath(source)
     try:
         file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: SIM115 - the stack closes it
@@ -150,7 +162,7 @@ def _open(source: Any, reading: Reading, rejections: Rejections, stack: ExitStac
         raise InvalidFile(code="unreadable_file", file=name, reason=reason) from None
     if start.startswith(b"PAR1"):
         parquet = stack.enter_context(open(name, "rb"))  # noqa: SIM115 - the stack closes it
-        opened = _opened_frame(parquet_frame(parquet, name, _wanted(reading)), reading)
+        opened = _opened_frame(lambda wanted: parquet_frame(parquet, name, wanted), reading)
         return opened._replace(sha256=lambda: _digest_of(name))
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         reason = "is a zip archive or an Excel workbook; save the sheet as CSV, or unpack it"
@@ -169,20 +181,57 @@ def _no_digest() -> str:
 
 
 def _opened_text(name: str, file: BinaryIO, reading: Reading, rejections: Rejections) -> _Opened:
-    mapping = reading.expected.mapping
+    start = first_block(file, name)
+    mapping = reading.expected.mapping or _fitting(first_cells(start), reading.expected.platform)
     try:
-        encoding = checked_encoding(reading.encoding or mapping.encoding)
+        encoding = checked_encoding(reading.encoding or _marked(start) or mapping.encoding)
     except ValueError as error:
         raise InvalidFile(code="unknown_encoding", file=name, reason=str(error)) from None
-    lines = physical_lines(decoded(file, encoding, name))
+    lines = physical_lines(decoded(file, encoding, name, start))
     number, header = header_of(lines, mapping.delimiter, name)
-    layout = Layout(header, reading.expected, name)
+    layout = _layout(header, reading, mapping, name)
     found = records(lines, number + 1, mapping.delimiter, layout.usable, rejections)
     return _Opened(name, layout, found, _no_digest)
 
 
-def _opened_frame(frame: Frame, reading: Reading) -> _Opened:
-    layout = Layout(frame.columns, reading.expected, frame.name)
+def _marked(start: bytes) -> str | None:
+    """The encoding that the first bytes of a file name; only UTF-8 is known by them."""
+    return "utf-8" if start.startswith(codecs.BOM_UTF8) else None
+
+
+#: Layouts known by their header whatever the platform; the contract's order lines come first.
+_OURS = ("daily", "documents")
+
+
+def _fitting(header: Sequence[str], platform: str) -> Mapping:
+    """The layout of a file whose mapping nobody named: the first whose columns are all there, else the platform's own."""
+    contract, names = Mapping(), [column_name(cell) for cell in header]
+    if contract.fits(names):
+        return contract
+    ours = (shipped(name) for name in _OURS)
+    return next((it for it in ours if it and it.fits(names)), None) or shipped(platform) or contract
+
+
+def _layout(header: Sequence[str], reading: Reading, mapping: Mapping, name: str) -> Layout:
+    if mapping.entries is not None:
+        return EntryLayout(header, reading.expected, mapping, reading.sold_before, name)
+    return Layout(header, reading.expected, mapping, name)
+
+
+def _opened_frame(
+    given: Callable[[Callable[[Sequence[str]], list[str]]], Frame], reading: Reading
+) -> _Opened:
+    """A frame, whose columns are converted only if they mean something to us."""
+    chosen: list[Mapping] = []
+
+    def wanted(names: Sequence[str]) -> list[str]:
+        mapping = reading.expected.mapping or _fitting(names, reading.expected.platform)
+        chosen.append(mapping)
+        read = mapping.read_columns() | set(COLUMNS)
+        return [name for name in names if column_name(name) in read]
+
+    frame = given(wanted)
+    layout = _layout(frame.columns, reading, chosen[0], frame.name)
     return _Opened(frame.name, layout, _watched(frame, reading.progress), _no_digest)
 
 
@@ -190,9 +239,3 @@ def _watched(frame: Frame, progress: Progress) -> Iterator[Numbered]:
     for numbered in frame.records():
         progress("reading", numbered.numbers[-1] if numbered.numbers else 0, frame.rows)
         yield numbered
-
-
-def _wanted(reading: Reading) -> Callable[[Sequence[str]], list[str]]:
-    """The columns of a frame that mean something to us, so that the others are never converted."""
-    theirs = {*COLUMNS, *reading.expected.mapping.columns.values()}
-    return lambda names: [name for name in names if name in theirs]

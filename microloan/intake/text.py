@@ -16,7 +16,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import BinaryIO, NamedTuple, Protocol
 
 from ..errors import InvalidFile
@@ -68,11 +68,23 @@ class Hashed(io.RawIOBase):
         return self._digest.hexdigest()
 
 
-def decoded(file: BinaryIO, encoding: str, name: str) -> Iterator[str]:
-    """The text of *file* in blocks. Raises InvalidFile at the first byte that is not of *encoding*, naming its line."""
+def first_block(file: BinaryIO, name: str) -> bytes:
+    """The first bytes of *file*, which is then behind them; a pipe is waited for."""
+    return next(_blocks(file, name))
+
+
+def first_cells(start: bytes) -> list[str]:
+    """The cells of a header, read as UTF-8 with commas before the encoding is known; those of another come out garbled."""
+    lines = start.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").splitlines()
+    header = next((line for line in lines if line.strip()), "")
+    return next(csv.reader([header[:MAX_LINE_CHARACTERS]]), [])
+
+
+def decoded(file: BinaryIO, encoding: str, name: str, start: bytes = b"") -> Iterator[str]:
+    """The text of *start* and then *file*, in blocks. Raises InvalidFile at the first byte not of *encoding*, naming its line."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     lines_before = 0
-    for block in _blocks(file, name):
+    for block in chain((start,) if start else (), _blocks(file, name)):
         try:
             text = decoder.decode(block, not block)
         except UnicodeDecodeError as error:

@@ -77,6 +77,15 @@ _MORE_LINES = (
 )
 
 
+_PLATFORM_BUYS = (
+    update(SHOPS)
+    .where(
+        SHOPS.c.tenant == bindparam("of_tenant"), SHOPS.c.number == bindparam("of_number"), SHOPS.c.lines == 0
+    )
+    .values(platform_is_buyer=1)
+)
+
+
 def next_revision(unit: Unit) -> int:
     """The revision of the batch this transaction brings in; other batches of the tenant wait until it ends."""
     found: int = unit.execute(_NEXT_REVISION).scalar()
@@ -159,6 +168,13 @@ def count_lines(unit: Unit, more: dict[int, int]) -> None:
     ]
     if rows:
         unit.connection.execute(_MORE_LINES, rows)
+
+
+def note_platform_buys(unit: Unit, numbers: Sequence[int]) -> None:
+    """Note of new shops that the platform is their only buyer; one that has order lines has buyers of its own."""
+    rows = [{"of_tenant": unit.tenant, "of_number": number} for number in sorted(numbers)]
+    if rows:
+        unit.connection.execute(_PLATFORM_BUYS, rows)
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------
@@ -288,6 +304,11 @@ _SHOWN = (
     .where(LINES.c.paid_day >= bindparam("first"), LINES.c.paid_day <= bindparam("last"))
     .order_by(LINES.c.paid_day, LINES.c.order_id, LINES.c.line_id)
 )
+_OF_ORDERS = select(LINES).where(
+    *keyed(LINES),
+    LINES.c.shop == bindparam("shop"),
+    LINES.c.order_id.in_(bindparam("orders", expanding=True)),
+)
 _OLDER = (
     select(OLD_LINES)
     .where(
@@ -315,6 +336,13 @@ def shown_lines(unit: Unit, shop: Row, first: date, last: date) -> Iterator[Row]
         "last": last.toordinal(),
     }
     yield from unit.execute(_SHOWN, values)
+
+
+def lines_of_orders(unit: Unit, shop: Row, orders: Sequence[str]) -> Iterator[Row]:
+    """A shop's lines of these orders."""
+    for at in range(0, len(orders), _ASKED_AT_ONCE):
+        part = list(orders[at : at + _ASKED_AT_ONCE])
+        yield from unit.execute(_OF_ORDERS, {"bucket": shop.bucket, "shop": shop.number, "orders": part})
 
 
 def older_versions(unit: Unit, shop: Row, order_id: str) -> list[Row]:

@@ -52,7 +52,8 @@ class SalesLines:
 
     ``shop`` indexes ``shops``, ``buyer`` indexes ``buyers`` (−1: unknown), ``platform`` indexes ``platforms``,
     ``flag`` indexes ``flags`` (0: nothing against the line). ``starts_order`` marks one line of each order, so that
-    counting orders is a sum. ``daily_totals``: the rows are days, not orders.
+    counting orders is a sum. ``is_total``: the row is a shop's day, not an order. ``settling_since`` has a day per platform
+    from which it is known to report settlement (``NO_DAY``: it is not); None: what the lines themselves tell.
     """
 
     shops: tuple[str, ...]
@@ -72,10 +73,26 @@ class SalesLines:
     product: Ints
     starts_order: Ints
     flag: Ints
-    daily_totals: bool = False
+    is_total: Bools
+    settling_since: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.paid_day)
+
+    @cached_property
+    def with_totals(self) -> Bools:
+        """Shops of which some days are known by their totals only: their orders and buyers are not known."""
+        shops: Bools = np.bincount(self.shop[self.is_total], minlength=len(self.shops)) > 0
+        return shops
+
+    @cached_property
+    def only_totals(self) -> Bools:
+        """Shops of which nothing but daily totals is known."""
+        if not self.is_total.any():
+            return np.zeros(len(self.shops), dtype=np.bool_)
+        with_orders = np.bincount(self.shop[~self.is_total], minlength=len(self.shops)) > 0
+        shops: Bools = self.with_totals & ~with_orders
+        return shops
 
     @cached_property
     def by_buyer(self) -> Ints:
@@ -148,7 +165,7 @@ class SalesLines:
 
 LINE_COLUMNS: Final = (
     "shop", "platform", "paid_day", "amount_minor", "refund_minor", "status", "refunded_day", "status_day",
-    "settled_day", "buyer", "product", "starts_order", "flag",
+    "settled_day", "buyer", "product", "starts_order", "flag", "is_total",
 )  # fmt: skip
 
 
@@ -181,8 +198,8 @@ def known_flow(
 ) -> KnownFlow:
     """The lines paid by *known_on*, with the refunds, cancellations and settlements of which that day had news.
 
-    ``settlement_reported`` says whether the platforms report settlement; ``None``: those that have settled a line by
-    then do.
+    ``settlement_reported`` says whether the platforms report settlement; ``None``: those that do by what the lines know,
+    see :class:`SalesLines`.
 
     *Source:* SEMANTICS 8, net sale and no look-ahead.
     """
@@ -216,8 +233,12 @@ def _unsettled(lines: SalesLines, known_on: int, reported: bool | None) -> Bools
     settled: Bools = (lines.settled_day != NO_DAY) & (lines.settled_day <= known_on)
     if reported:
         return ~settled
-    reporting = np.zeros(len(lines.platforms), dtype=np.bool_)
-    reporting[lines.platform[settled]] = True
+    if lines.settling_since is not None:
+        since = np.array(lines.settling_since, dtype=np.int64)
+        reporting = (since != NO_DAY) & (since <= known_on)
+    else:
+        reporting = np.zeros(len(lines.platforms), dtype=np.bool_)
+        reporting[lines.platform[settled]] = True
     open_yet: Bools = ~settled & reporting[lines.platform]
     return open_yet
 
@@ -225,13 +246,22 @@ def _unsettled(lines: SalesLines, known_on: int, reported: bool | None) -> Bools
 # --- reading frames ---------------------------------------------------------------------------------------------------
 
 
-def sales_lines(frame: object, *, currency: str = "CNY", zone: str = DEFAULT_ZONE) -> SalesLines:
+def sales_lines(
+    frame: object,
+    *,
+    currency: str = "CNY",
+    zone: str = DEFAULT_ZONE,
+    settling_since: Mapping[str, date] | None = None,
+) -> SalesLines:
     """Order lines from a pandas, polars or pyarrow frame, a DuckDB relation, a mapping of columns or a list of rows.
 
     Columns as in a sales file: ``shop_id, paid_at`` and ``amount`` (major units: text, Decimal or int) or
-    ``amount_minor`` are required, the others optional. Without ``order_id`` the rows are daily totals. Times are ISO
-    text, dates, datetimes or day ordinals as whole numbers; those with a zone are brought to *zone*. Raises BadInput
-    for a missing column, InvalidAmount and InvalidDate naming the row.
+    ``amount_minor`` are required, the others optional. Rows without ``order_id`` are daily totals; a day of a shop that has
+    order lines counts by them alone, never twice. *settling_since* names the platforms that report settlement and the
+    first day of it; without it, those do that have settled a line. Times are ISO text, dates, datetimes or day ordinals as
+    whole numbers; those with a zone are brought to *zone*.
+
+    Raises BadInput for a missing column, InvalidAmount and InvalidDate naming the row.
 
     *Source:* CONTRACT 3 and 4.
 
@@ -261,16 +291,35 @@ def sales_lines(frame: object, *, currency: str = "CNY", zone: str = DEFAULT_ZON
         status_day=_days(columns, "status_at", count, zone),
         settled_day=_days(columns, "settled_at", count, zone),
         buyer=buyer, product=product, starts_order=np.ones(count, dtype=np.int64), flag=flag,
-        daily_totals="order_id" not in columns,
+        is_total=_totals(columns, count), settling_since=_since(platforms or ("",), settling_since),
     )  # fmt: skip
     # by amount and fate within the day, so that the order in which the lines came changes nothing
     order = np.lexsort((lines.status, lines.amount_minor, lines.paid_day, lines.shop))
     lines = lines.take(order)
-    return (
-        lines
-        if lines.daily_totals
-        else replace(lines, starts_order=_order_starts(columns, order, lines.shop))
-    )
+    if "order_id" in columns:
+        lines = replace(lines, starts_order=_order_starts(columns, order, lines.shop) | lines.is_total)
+    return _counted_once(lines) if lines.is_total.any() else lines
+
+
+def _totals(columns: Mapping[str, Any], count: int) -> Bools:
+    """Rows without an order."""
+    if "order_id" not in columns:
+        return np.ones(count, dtype=np.bool_)
+    names = _names(columns["order_id"], "order_id")
+    return np.fromiter((name == "" for name in names), dtype=np.bool_, count=count)
+
+
+def _since(platforms: Sequence[str], given: Mapping[str, date] | None) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    return tuple(given[name].toordinal() if name in given else NO_DAY for name in platforms)
+
+
+def _counted_once(lines: SalesLines) -> SalesLines:
+    """The lines without the totals of days for which the shop's orders are known."""
+    moment = lines.shop * (LAST_DAY.toordinal() + 1) + lines.paid_day
+    twice = lines.is_total & np.isin(moment, moment[~lines.is_total])
+    return lines.take(~twice) if twice.any() else lines
 
 
 def factorize(names: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:
@@ -360,7 +409,7 @@ def _flags(columns: Mapping[str, Any], count: int) -> tuple[Ints, tuple[str, ...
 
 def _order_starts(columns: Mapping[str, Any], order: Ints, shop: Ints) -> Ints:
     """1 for the first line of each order of a shop, the lines taken in *order*, 0 for the others."""
-    number, _ = factorize(_names(columns["order_id"], "order_id", required=True))
+    number, _ = factorize(_names(columns["order_id"], "order_id"))
     key = shop * (len(number) + 1) + number[order]
     place = np.argsort(key, kind="stable")
     starts = np.zeros(len(shop), dtype=np.int64)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from microloan.errors import InvalidFile
+from microloan.errors import CurrencyMismatch, InvalidFile
 from microloan.intake.lines import Expected
 from microloan.intake.mapping import Mapping
 from microloan.intake.sales import Reading, read_sales
@@ -166,3 +168,57 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     small, large = peak_kilobytes(tmp_path, 1_000_000), peak_kilobytes(tmp_path, 4_000_000)
     assert large < 300_000
     assert large - small < 120_000
+
+
+# --- the exports of platforms, damaged -------------------------------------------------------------------------------
+
+EXPORTS = Path(__file__).parents[1] / "cli" / "files" / "platforms"
+GIVEN = {
+    "taobao.csv": "taobao", "jd-may.csv": "jd", "pinduoduo.csv": "pinduoduo", "shopify.csv": "shopify",
+    "amazon-may.txt": "amazon",
+}  # fmt: skip
+HOSTILE = [
+    "",
+    "=1+1",
+    '="',
+    "'",
+    "NaN",
+    "1e400",
+    "１２３",
+    "\x00",
+    "-",
+    "9" * 40,
+    "2025-13-45 99:99:99",
+    "¥",
+    "…" * 200,
+    "*",
+]
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_every_row_of_a_damaged_export_is_accounted_for(name: str, tmp_path: Path) -> None:
+    """Whatever stands in whichever cell: the row is a line, left out or rejected, or the file is refused with a reason."""
+    encoding = "gb18030" if GIVEN[name] in ("taobao", "jd") else "utf-8"
+    text = (EXPORTS / name).read_bytes().decode(encoding)
+    delimiter = "\t" if name.endswith(".txt") else ","
+    header, *rows = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    draw = random.Random(name)
+    for _ in range(60):
+        damaged = [list(row) for row in rows]
+        for _ in range(draw.randrange(1, 6)):
+            row = draw.choice(damaged)
+            row[draw.randrange(len(row))] = draw.choice(HOSTILE)
+        file = tmp_path / name
+        with file.open("w", encoding=encoding, newline="") as out:
+            csv.writer(out, delimiter=delimiter).writerows([header, *damaged])
+        try:
+            with read_sales(
+                file, Reading(Expected(GIVEN[name], "CNY", "Asia/Shanghai", None, "tea"))
+            ) as sales:
+                found = sales.count + sales.rejected + sum(sales.left_out.values())
+        except (InvalidFile, CurrencyMismatch):
+            continue
+        if GIVEN[name] == "amazon":
+            assert 0 < found <= len(rows), "entries of one article are one line"
+        else:
+            assert found == len(rows)

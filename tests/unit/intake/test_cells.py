@@ -163,9 +163,10 @@ def test_an_empty_time_is_a_fault_only_where_it_is_required() -> None:
 
 
 def test_a_platforms_own_way_to_write_times_is_followed() -> None:
-    reader = FormattedDayReader("paid_at", SHANGHAI, "%Y/%m/%d %H:%M")
+    reader = FormattedDayReader("paid_at", SHANGHAI, ("%Y/%m/%d %H:%M",))
     assert reader.column(["2024/2/29 8:05"]) == [date(2024, 2, 29).toordinal()]
-    assert reader.column(["2024-02-29"])[0].code == "bad_time"
+    assert reader.column(["2024-02-29"]) == [date(2024, 2, 29).toordinal()]
+    assert reader.column(["29.02.2024"])[0].code == "bad_time"
 
 
 def test_a_status_is_one_of_five_or_a_word_the_platform_uses_for_it() -> None:

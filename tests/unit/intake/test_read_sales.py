@@ -323,7 +323,14 @@ def in_pyarrow() -> Any:
     return pytest.importorskip("pyarrow").table(frame_rows())
 
 
-@pytest.mark.parametrize("frame", [in_pandas, in_polars, in_pyarrow])
+def in_mappings() -> Any:
+    """As a program has them that was sent JSON: what a row does not say is not known."""
+    columns = frame_rows()
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    return [{name: cell for name, cell in row.items() if cell is not None} for row in rows]
+
+
+@pytest.mark.parametrize("frame", [in_pandas, in_polars, in_pyarrow, in_mappings])
 def test_frames_of_every_make_say_the_same(frame: Any) -> None:
     sales = staged(frame())
     found = [
@@ -392,6 +399,6 @@ def test_times_with_a_zone_in_a_frame_are_converted() -> None:
 
 def test_what_is_neither_a_path_nor_a_frame_is_refused() -> None:
     with pytest.raises(InvalidFile, match="give a path"):
-        staged([{"order_id": 1}])
+        staged([("o1", "s1")])
     with pytest.raises(InvalidFile, match="give a path"):
         staged(io.StringIO(HEADER))
