@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import typer
 
 from .arguments import one_of
 from .documents import document, listed
+from .names import review_named
 from .options import commands, group
 from .render import Block, Note
 from .run import Answer, Run
@@ -24,9 +25,15 @@ HISTORY = "decision_id as_of outcome grade limit seasonal_limit action policy_ve
 FEATURES = "name value unit meaning"
 POINTS = "feature value points best"
 FINDINGS = "detector shop buyer_id first_day last_day orders"
+EVIDENCE = "one other kind shown since shared_until holders"
 REVIEWS = "decision_id merchant_id status opened_at limit reasons answered_by note offer_id"
 
-DecisionId = Annotated[str, typer.Argument(metavar="DECISION", help="See: review list", show_default=False)]
+DecisionId = Annotated[
+    str,
+    typer.Argument(
+        metavar="DECISION", help="A decision, or the merchant whose open review it is", show_default=False
+    ),
+]
 NoteText = Annotated[str, typer.Option("--note", metavar="TEXT", help="Kept with the answer")]
 
 
@@ -167,7 +174,20 @@ def _why(view: View, values: dict[str, Any]) -> tuple[Block, ...]:
         blocks.append(view.table("points", points, POINTS))
     if values["findings"]:
         blocks.append(view.table("findings", values["findings"], FINDINGS))
+    evidence = list(relation_evidence(view, values["applicant"]["relations"]))
+    if evidence:
+        blocks.append(view.table("evidence", evidence, EVIDENCE))
     return tuple(blocks)
+
+
+def relation_evidence(view: View, relations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What two merchants share, once each, whatever it was said for."""
+    seen = set()
+    for each in (piece for relation in relations for piece in relation["evidence"]):
+        key = tuple(each.values())
+        if key not in seen:
+            seen.add(key)
+            yield {**each, "kind": view.word("identifier", each["kind"]), "shared_until": each["until"]}
 
 
 def reasons_shown(view: View, values: Mapping[str, Any]) -> Note:
@@ -179,12 +199,14 @@ def reasons_shown(view: View, values: Mapping[str, Any]) -> Note:
 
 def waterfall(view: View, values: Mapping[str, Any]) -> Block:
     """From raw sales to the limit, step by step."""
-    steps = [{"step": step[view.lang], "value": _step(step["value"])} for step in values["waterfall"]]
+    steps = [{"step": step[view.lang], "value": _step(view, step["value"])} for step in values["waterfall"]]
     return view.table("waterfall", steps, "step value")
 
 
-def _step(value: str) -> str:
-    """An amount of the waterfall with its groups; a factor or ``not set`` as it is."""
+def _step(view: View, value: str) -> str:
+    """An amount of the waterfall with its groups; a factor as it is; ``not set`` in the reader's language."""
+    if value == "not set":
+        return view.text("not_set")
     cents = value.rpartition(".")[2]
     return grouped(value) if len(cents) == 2 and cents.isdigit() else value
 
@@ -232,7 +254,7 @@ def review_approve(
       microloan review approve DECISION --limit 5000 --note "called the owner"
     """
     done = run.book.underwriting.approve_review(
-        decision, limit=limit, note=note, idempotency_key=run.options.key
+        review_named(run, decision), limit=limit, note=note, idempotency_key=run.options.key
     )
     return _review_answer(run, done)
 
@@ -243,9 +265,10 @@ def review_decline(run: Run, decision: DecisionId, note: NoteText = "") -> Answe
     Example:
       microloan review decline DECISION --note "could not be reached"
     """
-    return _review_answer(
-        run, run.book.underwriting.decline_review(decision, note=note, idempotency_key=run.options.key)
+    done = run.book.underwriting.decline_review(
+        review_named(run, decision), note=note, idempotency_key=run.options.key
     )
+    return _review_answer(run, done)
 
 
 def _review_answer(run: Run, review: Any) -> Answer:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from ..products import Product
 from ..store import decisions as store
-from ..store import merchants as directory
 from ..store import sales
 from ..store import settings as exposure_store
 from ..store.lending import Row
+from ..store.rings import digests_by_merchant
 from ..store.sales import Span
 from ..store.tables_sales import LINE_STATUSES
 from ..store.unit import Unit
 from ..underwriting import Applicant, Cap, Policy, SalesLines, sales_lines
-from .lender import caps_against, dated_caps, net_assets_minor, related_group
+from ..underwriting.own_buyers import buyers_of
+from ..underwriting.relations import Relation
+from .lender import caps_against, dated_caps, net_assets_minor
+from .merchants import digests_of
+from .related import Circle, circles_of, exposures_of_groups
+from .relations import relations_of
 
 #: Lines that are held in memory at once; a single merchant with more is read whole.
 LINES_AT_ONCE = 200_000
@@ -27,13 +31,18 @@ MERCHANTS_AT_ONCE = 500
 
 @dataclass
 class Case:
-    """A merchant to be decided on: its shops, what the lender knows, its live facility."""
+    """A merchant to be decided on: its shops, what the lender knows, its live facility.
+
+    ``buyer_digests``: of the buyers' accounts that are its own or of its related parties; whose they are in the flow is still
+    to be found out.
+    """
 
     merchant: str
     shops: list[Row] = field(default_factory=list)
     names: tuple[str, ...] = ()
     facility: Row | None = None
     applicant: Applicant = field(default_factory=Applicant)
+    buyer_digests: frozenset[str] = frozenset()
 
     @property
     def lines(self) -> int:
@@ -50,7 +59,9 @@ class _Known:
     facilities: dict[str, Row]
     dues: dict[str, date]
     exposures: dict[str, int]
-    linked: set[str]
+    related: dict[str, int]
+    relations: dict[str, tuple[Relation, ...]]
+    buyers: dict[str, frozenset[str]]
     covered: dict[int, date]
     net_assets_minor: int | None
     capped: bool
@@ -71,20 +82,46 @@ def cases_of(
         case.names = tuple(shop_name(shop, known.shared) for shop in case.shops)
         case.facility = known.facilities.get(case.merchant)
         case.applicant = _applicant(unit, case, known)
+        case.buyer_digests = known.buyers.get(case.merchant, frozenset())
     return list(cases.values())
+
+
+def parts_of(cases: list[Case]) -> Iterator[list[Case]]:
+    """The cases some at a time, so that no more than so many lines are held."""
+    part: list[Case] = []
+    for case in cases:
+        if part and sum(each.lines for each in part) + case.lines > LINES_AT_ONCE:
+            yield part
+            part = []
+        part.append(case)
+    if part:
+        yield part
+
+
+def next_merchants(unit: Unit, after: int) -> tuple[list[str], int]:
+    """The merchants whose first shop is among the next ones by number, and the last number looked at."""
+    rows = sales.shops_after(unit, after, MERCHANTS_AT_ONCE)
+    if not rows:
+        return [], after
+    wanted = list(dict.fromkeys(row.merchant for row in rows))
+    earlier = {shop.merchant for shop in sales.shops_of(unit, wanted) if shop.number <= after}
+    return [merchant for merchant in wanted if merchant not in earlier], rows[-1].number
 
 
 def _known(
     unit: Unit, merchants: Sequence[str], shops: Sequence[Row], amounts: tuple[int, int], as_of: date
 ) -> _Known:
     minimum, cap = amounts
+    circles = circles_of(unit, merchants, as_of)
     return _Known(
         as_of=as_of,
         shared=shared_ids(unit, shops),
         facilities=store.live_facilities(unit, merchants),
         dues=store.oldest_dues(unit, merchants),
         exposures=exposure_store.exposures(unit, merchants),
-        linked={party for pair in directory.all_links(unit) for party in pair},
+        related=exposures_of_groups(unit, circles),
+        relations=relations_of(unit, circles, as_of),
+        buyers=_buyers_of_groups(unit, circles, as_of),
         covered=covered_until(unit, shops, as_of),
         net_assets_minor=net_assets_minor(unit, as_of),
         capped=dated_caps(unit, as_of) is not None,
@@ -95,7 +132,7 @@ def _known(
 
 def _applicant(unit: Unit, case: Case, known: _Known) -> Applicant:
     own = known.exposures.get(case.merchant, 0) - _used(case.facility)
-    related = _related(unit, case.merchant, own) if case.merchant in known.linked else None
+    related = own + known.related[case.merchant] if case.merchant in known.related else None
     rating, violations = _rated(case.shops, known.as_of)
     borrower = case.merchant in known.exposures
     return Applicant(
@@ -110,6 +147,7 @@ def _applicant(unit: Unit, case: Case, known: _Known) -> Applicant:
         days_past_due=_days(known.dues.get(case.merchant), known.as_of) if borrower else None,
         minimum_limit_minor=known.minimum_minor,
         product_cap_minor=known.cap_minor,
+        relations=known.relations.get(case.merchant, ()),
     )
 
 
@@ -124,12 +162,6 @@ def amounts_of(policy: Policy, product: Product) -> tuple[int, int]:
 def _used(facility: Row | None) -> int:
     """What a facility has out: a review of its limit leaves that out."""
     return 0 if facility is None else int(facility.outstanding_minor + facility.pending_minor)
-
-
-def _related(unit: Unit, merchant: str, own: int) -> int:
-    """What is lent to the merchant's related parties, with its own exposure."""
-    others = sorted(related_group(unit, merchant) - {merchant})
-    return own + sum(exposure_store.exposures(unit, others).values())
 
 
 def _caps(unit: Unit, day: date, own: int, group: int) -> tuple[Cap, ...]:
@@ -189,21 +221,46 @@ def _earliest(shops: Sequence[Row], covered: dict[int, date]) -> date | None:
     return min((covered[shop.number] for shop in shops if shop.number in covered), default=None)
 
 
-# --- the flow --------------------------------------------------------------------------------------------------------
+# --- buyers that are the merchant itself ------------------------------------------------------------------------------
 
-#: Shops whose name begins so are no shops: each holds a line of nothing that says its platform reports settlement.
-MARKER = "\0"
+#: The kind of identifier that is a buyer's account on the platforms, as the sales files have it.
+BUYER = "buyer"
+
+
+def _buyers_of_groups(unit: Unit, circles: Mapping[str, Circle], as_of: date) -> dict[str, frozenset[str]]:
+    """The buyers' accounts of each merchant and its related parties, as digests; who has none is left out."""
+    everybody = sorted({each for circle in circles.values() for each in circle.group})
+    known = digests_by_merchant(unit, everybody, BUYER, as_of)
+    if not known:
+        return {}
+    found = {
+        merchant: frozenset(digest for each in circle.group for digest in known.get(each, ()))
+        for merchant, circle in circles.items()
+    }
+    return {merchant: digests for merchant, digests in found.items() if digests}
+
+
+def know_own_buyers(unit: Unit, cases: Sequence[Case], lines: SalesLines) -> None:
+    """Find out who of the buyers in the flow is the merchant or a related party, and keep it with what is known of it."""
+    for case in cases:
+        if case.buyer_digests:
+            digests = digests_of(unit, BUYER, buyers_of(lines, case.names))
+            own = tuple(sorted(buyer for buyer, digest in digests.items() if digest in case.buyer_digests))
+            case.applicant = replace(case.applicant, own_buyers=own)
+
+
+# --- the flow --------------------------------------------------------------------------------------------------------
 
 
 def flow_of(unit: Unit, cases: Sequence[Case], as_of: date, at: int) -> SalesLines:
     """The sales lines of these merchants paid by *as_of*, as they stood at a revision; shops are named as in the cases.
 
     Whether a platform reports settlement is known from all its lines, not from those of the merchants that happen to be
-    read together; markers carry that knowledge, one per day until which a flow is covered.
+    read together.
     """
     names = {shop.number: name for case in cases for shop, name in zip(case.shops, case.names, strict=True)}
     platforms = {shop.number: str(shop.platform) for case in cases for shop in case.shops}
-    rows = [*_stored_rows(unit, cases, as_of, at), *_markers(unit, cases, names, platforms, as_of, at)]
+    rows = _stored_rows(unit, cases, as_of, at)
     if not rows:
         return sales_lines([])
     columns = dict(zip(sales.READ_COLUMNS, zip(*rows, strict=True), strict=True))
@@ -217,7 +274,8 @@ def flow_of(unit: Unit, cases: Sequence[Case], as_of: date, at: int) -> SalesLin
         "platform": [platforms[number] for number in columns["shop"]],
     }
     return sales_lines(
-        {**shops, **named, **days, "status": [LINE_STATUSES[code] for code in columns["status"]]}
+        {**shops, **named, **days, "status": [LINE_STATUSES[code] for code in columns["status"]]},
+        settling_since=sales.first_settled(unit, at),
     )
 
 
@@ -232,28 +290,3 @@ def _stored_rows(unit: Unit, cases: Sequence[Case], as_of: date, at: int) -> lis
         for part in range(0, len(shops), MERCHANTS_AT_ONCE)
         for row in sales.lines_of(unit, bucket, shops[part : part + MERCHANTS_AT_ONCE], as_of, at)
     ]
-
-
-def _markers(
-    unit: Unit, cases: Sequence[Case], names: dict[int, str], platforms: dict[int, str], as_of: date, at: int
-) -> Iterator[tuple[Any, ...]]:
-    """Rows of the markers; their names and platforms are added to those of the shops."""
-    wanted = sorted(set(platforms.values()))
-    reporting = {
-        name: day for name, day in sales.first_settled(unit, at).items() if name in wanted and day <= as_of
-    }
-    number = 0
-    for covered in sorted({str(case.applicant.covered_until) for case in cases}):
-        for platform, day in sorted(reporting.items()):
-            number -= 1
-            names[number], platforms[number] = f"{MARKER}{covered}", platform
-            on = day.toordinal()
-            yield number, MARKER, on, 0, 0, LINE_STATUSES.index("completed"), None, None, on, None, None
-
-
-def marker_applicants(cases: Sequence[Case]) -> dict[str, Applicant]:
-    """The markers stand with the merchants whose flow is covered until the same day."""
-    return {
-        f"{MARKER}{case.applicant.covered_until}": Applicant(covered_until=case.applicant.covered_until)
-        for case in cases
-    }

@@ -9,16 +9,18 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from ..errors import EventRefused, FourEyesRequired, InvalidPolicy, Refused
-from ..store import catalogue
+from ..errors import BadInput, EventRefused, InvalidPolicy, Refused
 from ..store import decisions as store
 from ..store.lending import Row
 from ..store.unit import Unit
 from ..underwriting import Policy, load_policy, shipped_policy
+from . import four_eyes, products
+from .ceilings import guard_policy
 from .desk import Desk
 
-#: The policy a new book has.
+#: The policy a new book has, and the product that its offers are made of.
 SHIPPED = "marketplace"
+PRODUCT = "marketplace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Policies:
         )  # fmt: skip
 
     def approve(self, name: str, version: int, *, idempotency_key: str | None = None) -> PolicyVersion:
-        """Let a proposed version decide. Raises FourEyesRequired where the book wants a second person."""
+        """Let a proposed version decide. Raises FourEyesRequired where the book wants a second person, EventRefused
+        (rate_above_ceiling) for a grade whose price no draw may have on the day it takes effect."""
         return self._desk.command(
             "policy.approve", {"name": name, "version": version}, lambda unit: approve(unit, name, version),
             PolicyVersion, key=idempotency_key, subject=f"{name}@{version}",
@@ -85,6 +88,17 @@ class Policies:
             return _view(store.policy_row(unit, name, version))
 
         return self._desk.read(look)
+
+    def named(self, name: str = SHIPPED) -> Policy:
+        """The policy in force under *name*, or with ``name@2`` exactly that version, approved or not. Raises NotFound.
+
+        >>> from microloan import LoanBook
+        >>> with LoanBook.open("sqlite://") as book:
+        ...     opened = book.init()
+        ...     book.underwriting.policies.named("marketplace@1").version
+        1
+        """
+        return self._desk.read(lambda unit: named_policy(unit, name))
 
 
 def propose(unit: Unit, policy: Policy, effective_on: date | None = None) -> PolicyVersion:
@@ -108,9 +122,11 @@ def approve(unit: Unit, name: str, version: int, *, shipped: bool = False) -> Po
         raise EventRefused(
             code="already_approved", subject=f"{name} version {version}", reason="is approved already"
         )
-    book = catalogue.book(unit)
-    if book is not None and book.four_eyes == "on" and row.proposed_by == unit.actor and not shipped:
-        raise FourEyesRequired(subject=f"policy {name} version {version}", actor=unit.actor)
+    if not shipped and four_eyes.insists(unit):
+        four_eyes.require_another(row.proposed_by, unit.actor, f"policy {name} version {version}")
+    if not shipped:
+        day = max(row.effective_on, unit.book_day())
+        guard_policy(unit, Policy.from_canonical(row.body), products.active(unit, PRODUCT), day)
     store.approve_policy(unit, name, version)
     return _view(store.policy_row(unit, name, version))
 
@@ -139,6 +155,16 @@ def policy_in_force(unit: Unit, wanted: Policy | str | None, day: date) -> Polic
 def stored_policy(unit: Unit, name: str, version: int) -> Policy:
     """A version as it is on file, approved or not. Raises NotFound."""
     return Policy.from_canonical(store.policy_row(unit, name, version).body)
+
+
+def named_policy(unit: Unit, name: str) -> Policy:
+    """As :meth:`Policies.named`, inside an open unit."""
+    plain, versioned, version = name.partition("@")
+    if not versioned:
+        return policy_in_force(unit, plain, unit.book_day())
+    if not (version.isascii() and version.isdecimal()):
+        raise BadInput(field="policy", value=name, reason="write NAME, or NAME@2 for exactly version 2")
+    return stored_policy(unit, plain, int(version[:9]))
 
 
 def _view(row: Row) -> PolicyVersion:

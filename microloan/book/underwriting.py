@@ -23,31 +23,45 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..days import parse_date
 from ..errors import (
     BadInput,
     EventRefused,
-    FourEyesRequired,
     IdempotencyConflict,
     IntegrityBroken,
     InvalidDate,
 )
+from ..intake.sales import silent
 from ..money import amount_text, positive_minor, to_major
 from ..products import Product
-from ..store import catalogue, sales
 from ..store import decisions as store
+from ..store import sales
 from ..store.chain import canonical_json, sha256
 from ..store.lending import Row
 from ..store.unit import Unit
 from ..underwriting import Decision, Policy, decide, decide_many, from_json, to_values
 from ..underwriting import rerun as decide_again
-from . import facilities, offers, products
-from .applicants import LINES_AT_ONCE, MARKER, MERCHANTS_AT_ONCE, Case, cases_of, flow_of, marker_applicants
+from ..underwriting.own_buyers import without_own_buyers
+from . import facilities, four_eyes, offers, products
+from .applicants import (
+    MERCHANTS_AT_ONCE,
+    Case,
+    cases_of,
+    flow_of,
+    know_own_buyers,
+    next_merchants,
+    parts_of,
+)
 from .desk import Desk
+from .history import history_of
 from .merchants import find_shop, merchant_of
-from .policies import Policies, policy_in_force, register_shipped_policy, stored_policy
+from .policies import PRODUCT, SHIPPED, Policies, policy_in_force, register_shipped_policy, stored_policy
+
+if TYPE_CHECKING:
+    from ..underwriting.backtest import BackTest, Preset
+    from ..underwriting.fitting import FittedUntil
 
 __all__ = [
     "DecisionRecord",
@@ -58,9 +72,6 @@ __all__ = [
     "Underwriting",
     "register_shipped_policy",
 ]
-
-#: The product that offers are made of.
-PRODUCT = "marketplace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +217,7 @@ class Underwriting:
 
         Memory stays bounded: decisions are stored as they are made, read them with :meth:`decisions`. Interrupted and
         started again under the same key, the run goes on where it stopped. *progress* is told
-        ``("underwriting", merchants done, of how many)``.
+        ``("underwriting", merchants done, of how many)``. Raises NotFound, Refused (policy_not_approved), InvalidDate.
         """
         chosen = None if only is None else tuple(only)
         request = {"policy": _policy_key(policy), "as_of": as_of and str(as_of), "only": chosen}
@@ -246,7 +257,7 @@ class Underwriting:
         last = 0
         while True:
             after = last
-            merchants, last = self._desk.read(lambda unit: _next_merchants(unit, after))  # noqa: B023 - read at once
+            merchants, last = self._desk.read(lambda unit: next_merchants(unit, after))  # noqa: B023 - read at once
             if last == after:
                 return
             yield merchants
@@ -293,6 +304,65 @@ class Underwriting:
             return dict(judged.decision.snapshot.row)
 
         return self._desk.read(look)
+
+    # --- policies over the book's history ----------------------------------------------------------------------------
+
+    def backtest(
+        self,
+        policy: Policy | str,
+        first: date,
+        last: date,
+        *,
+        against: Policy | str | None = None,
+        product: str = PRODUCT,
+        presets: Sequence[Preset] | None = None,
+        progress: Any = None,
+    ) -> BackTest:
+        """Decide every merchant of the book monthly from *first* to *last* with the knowledge of each day, and look what came.
+
+        *policy* and *against*: policies, or names of versions on file (``marketplace``, ``marketplace@2``), approved or not;
+        limits are held to the smallest and largest of *product*. The sales of the whole book are held in memory, about 150
+        bytes a line. *progress* is told ``(stage, done, of how many)``. Nothing is stored. Raises NotFound, BadInput.
+
+        *Source:* SEMANTICS 8, back-test; :func:`microloan.underwriting.backtest.backtest` says what is measured.
+        """
+        from ..underwriting.backtest import backtest
+
+        tell = progress or silent
+        chosen = self._policy(policy)
+        known = history_of(self._desk, chosen, product, tell)
+        return backtest(
+            known.lines, chosen, first, last, against=None if against is None else self._policy(against),
+            currency=known.currency, merchant_of=known.merchant_of, applicants=known.applicants, presets=presets,
+            progress=lambda done, months: tell("backtesting", done, months),
+        )  # fmt: skip
+
+    def fit(
+        self,
+        until: date,
+        *,
+        name: str,
+        version: int = 1,
+        template: Policy | str = SHIPPED,
+        first: date | None = None,
+        progress: Any = None,
+    ) -> FittedUntil:
+        """Fit a scorecard on what became of the book's merchants by *until*, and test it on the days from then on.
+
+        Nothing is stored: write ``fitted.text`` to a file, look at it, and propose it. Needs the extra ``fit``. Raises
+        NotFound, and BadInput where the cases are too few.
+        """
+        from ..underwriting.fitting import fit_until
+
+        chosen = self._policy(template)
+        known = history_of(self._desk, chosen, PRODUCT, progress or silent)
+        lines = known.lines.grouped(known.merchant_of)
+        return fit_until(
+            lines, chosen, until, name=name, version=version, currency=known.currency, first=first
+        )
+
+    def _policy(self, policy: Policy | str) -> Policy:
+        return policy if isinstance(policy, Policy) else self.policies.named(policy)
 
     # --- reviews by a person -----------------------------------------------------------------------------------------
 
@@ -382,30 +452,20 @@ def _judge(unit: Unit, merchants: Sequence[str], frame: _Frame) -> list[_Judged]
 
 def _decided(unit: Unit, cases: list[Case], frame: _Frame) -> list[_Judged]:
     """A decision on every case, some at a time so that no more than so many lines are held."""
-    return [judged for part in _parts(cases) for judged in _decided_at_once(unit, part, frame)]
-
-
-def _parts(cases: list[Case]) -> Iterator[list[Case]]:
-    part: list[Case] = []
-    for case in cases:
-        if part and sum(each.lines for each in part) + case.lines > LINES_AT_ONCE:
-            yield part
-            part = []
-        part.append(case)
-    if part:
-        yield part
+    return [judged for part in parts_of(cases) for judged in _decided_at_once(unit, part, frame)]
 
 
 def _decided_at_once(unit: Unit, cases: list[Case], frame: _Frame) -> Iterator[_Judged]:
+    lines = flow_of(unit, cases, frame.as_of, frame.revision)
+    know_own_buyers(unit, cases, lines)
     applicants = {case.merchant: case.applicant for case in cases}
     merchants = {name: case.merchant for case in cases for name in case.names}
-    markers = marker_applicants(cases)
-    merchants |= {name: name for name in markers}
+    own_buyers = {name: case.applicant.own_buyers for case in cases for name in case.names}
     found = decide_many(
-        flow_of(unit, cases, frame.as_of, frame.revision), frame.policy, as_of=frame.as_of, currency=unit.book.currency,
-        merchant_of=merchants, applicants={**applicants, **markers},
+        without_own_buyers(lines, own_buyers), frame.policy, as_of=frame.as_of, currency=unit.book.currency,
+        merchant_of=merchants, applicants=applicants,
     )  # fmt: skip
-    decisions = {each.merchant_id: each for each in found if not each.merchant_id.startswith(MARKER)}
+    decisions = {each.merchant_id: each for each in found}
     for case in cases:
         made = decisions.get(case.merchant) or _without_sales(unit, case, frame)
         yield _Judged(case, replace(made, shop_ids=tuple(sorted(case.names))))
@@ -543,16 +603,6 @@ def _count(unit: Unit, chosen: tuple[str, ...] | None) -> int:
     return sales.merchant_count(unit) if chosen is None else len(chosen)
 
 
-def _next_merchants(unit: Unit, after: int) -> tuple[list[str], int]:
-    """The merchants whose first shop is among the next ones by number, and the last number looked at."""
-    rows = sales.shops_after(unit, after, MERCHANTS_AT_ONCE)
-    if not rows:
-        return [], after
-    wanted = list(dict.fromkeys(row.merchant for row in rows))
-    earlier = {shop.merchant for shop in sales.shops_of(unit, wanted) if shop.number <= after}
-    return [merchant for merchant in wanted if merchant not in earlier], rows[-1].number
-
-
 def _finish(unit: Unit, row: Row) -> RunReport:
     store.finish_run(unit, row.id)
     return _report(unit, row)
@@ -684,9 +734,8 @@ def _approve(unit: Unit, decision_id: str, limit: object, note: str) -> Review:
 
 
 def _guard_approval(unit: Unit, made: Row, decision: Decision, granted: int) -> None:
-    book = catalogue.book(unit)
-    if book is not None and book.four_eyes == "on" and unit.actor == made.decided_by:
-        raise FourEyesRequired(subject=f"review of {made.id}", actor=unit.actor)
+    if four_eyes.insists(unit):
+        four_eyes.require_another(made.decided_by, unit.actor, f"review of {made.id}")
     if decision.rate is None or not decision.limit_minor:
         raise EventRefused(
             code="no_limit", subject=made.id, reason="the decision worked out no limit to grant"

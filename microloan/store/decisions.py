@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, select, update
 
 from ..errors import NotFound
 from .base import insert as upsert
 from .lending import Row, keyed
-from .tables_lending import FACILITIES, LOANS
+from .tables_lending import EVENTS, FACILITIES, LOANS
 from .tables_sales import DECISIONS, POLICIES, REVIEWS, RUNS
 from .unit import Unit, bucket_in
 
@@ -181,7 +181,7 @@ _REVIEW = select(REVIEWS).where(*keyed(REVIEWS, "decision")).with_for_update()
 _REVIEWS = (
     select(REVIEWS)
     .where(REVIEWS.c.tenant == bindparam("tenant"))
-    .order_by(REVIEWS.c.opened_at, REVIEWS.c.decision)
+    .order_by(REVIEWS.c.opened_at, REVIEWS.c.merchant, REVIEWS.c.decision)
 )
 _REVIEWS_IN = _REVIEWS.where(REVIEWS.c.status == bindparam("status"))
 _ADD_REVIEWS = insert(REVIEWS)
@@ -253,6 +253,35 @@ _LATE = (
     .where(LOANS.c.merchant.in_(bindparam("merchants", expanding=True)))
     .group_by(LOANS.c.merchant)
 )
+_LOST = (
+    select(LOANS.c.merchant)
+    .where(LOANS.c.tenant == bindparam("tenant"), LOANS.c.status == "written_off")
+    .where(LOANS.c.bucket.in_(bindparam("buckets", expanding=True)))
+    .where(LOANS.c.merchant.in_(bindparam("merchants", expanding=True)))
+    .where(
+        exists().where(
+            EVENTS.c.tenant == LOANS.c.tenant, EVENTS.c.bucket == LOANS.c.bucket, EVENTS.c.loan == LOANS.c.id,
+            EVENTS.c.kind == "write_off", EVENTS.c.booked_on <= bindparam("day"),
+        )
+    )
+    .distinct()
+)  # fmt: skip
+_SIGNED = (
+    select(FACILITIES.c.merchant, func.max(FACILITIES.c.signed_on).label("day"))
+    .where(FACILITIES.c.tenant == bindparam("tenant"), FACILITIES.c.signed_on <= bindparam("day"))
+    .where(FACILITIES.c.bucket.in_(bindparam("buckets", expanding=True)))
+    .where(FACILITIES.c.merchant.in_(bindparam("merchants", expanding=True)))
+    .group_by(FACILITIES.c.merchant)
+)
+# A decision made alone was asked for; one of a run over many was not.
+_ASKED = (
+    select(DECISIONS.c.merchant, func.max(DECISIONS.c.decided_on).label("day"))
+    .where(DECISIONS.c.tenant == bindparam("tenant"), DECISIONS.c.decided_on <= bindparam("day"))
+    .where(DECISIONS.c.bucket.in_(bindparam("buckets", expanding=True)))
+    .where(DECISIONS.c.merchant.in_(bindparam("merchants", expanding=True)))
+    .where(DECISIONS.c.run == DECISIONS.c.id, DECISIONS.c.action != "what_if")
+    .group_by(DECISIONS.c.merchant)
+)
 
 
 def live_facilities(unit: Unit, merchants: Sequence[str]) -> dict[str, Row]:
@@ -266,8 +295,24 @@ def oldest_dues(unit: Unit, merchants: Sequence[str]) -> dict[str, date]:
     return {row.merchant: row.oldest for row in _in_parts(unit, _LATE, merchants)}
 
 
-def _in_parts(unit: Unit, statement: Select[Any], merchants: Sequence[str]) -> Iterator[Row]:
+def written_off(unit: Unit, merchants: Sequence[str], day: date) -> set[str]:
+    """Those of these merchants with a loan that was written off by a day and still is."""
+    return {row.merchant for row in _in_parts(unit, _LOST, merchants, day=day)}
+
+
+def applications(unit: Unit, merchants: Sequence[str], day: date) -> dict[str, date]:
+    """The day on which each of these merchants last asked for credit by a day: for a decision of its own, or by signing."""
+    found: dict[str, date] = {}
+    for statement in (_SIGNED, _ASKED):
+        for row in _in_parts(unit, statement, merchants, day=day):
+            found[row.merchant] = max(row.day, found.get(row.merchant, row.day))
+    return found
+
+
+def _in_parts(
+    unit: Unit, statement: Select[Any], merchants: Sequence[str], **values: object
+) -> Iterator[Row]:
     for at in range(0, len(merchants), _ASKED_AT_ONCE):
         part = list(merchants[at : at + _ASKED_AT_ONCE])
         buckets = sorted({unit.bucket_of(merchant) for merchant in part})
-        yield from unit.execute(statement, {"buckets": buckets, "merchants": part})
+        yield from unit.execute(statement, {"buckets": buckets, "merchants": part, **values})

@@ -1,8 +1,8 @@
 """A policy over history: month by month, what it would have granted with the knowledge of the day, and what came then.
 
-Each decision sees the flow as known on its day; its outcome (:mod:`.outcome`) is what the 90 days after it brought. The
-same months are decided by a challenger, if there is one, and by the common rule "1.5 × mean monthly sales of 180 days",
-scaled to the same total. Results are plain values; rendering them is another's work.
+Each decision sees the flow as known on its day; its outcome (:mod:`microloan.underwriting.outcome`) is what the 90 days
+after it brought. The same months are decided by a challenger, if there is one, and by the common rule "1.5 × mean
+monthly sales of 180 days", scaled to the same total. Results are plain values; rendering them is another's work.
 
 Source: SEMANTICS 8, back-test (house rule).
 """
@@ -10,29 +10,38 @@ Source: SEMANTICS 8, back-test (house rule).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ..clock import DEFAULT_ZONE
-from ..days import add_months
 from ..errors import BadInput
 from ..money import amount_text
 from .decision import Decision, decide_many, settings_of
-from .features import column_of_values
+from .features import Value, column_of_values
 from .flow import NO_DAY, REFUNDED, STATUSES, Bools, Ints, SalesLines, sales_lines
-from .outcome import LEAST_MONTHS, Outcome, auc, bin_of, kolmogorov_smirnov, outcome, stability_index
+from .limit import Applicant
+from .outcome import (
+    LEAST_MONTHS,
+    Outcome,
+    auc,
+    bin_of,
+    decision_days,
+    kolmogorov_smirnov,
+    outcome,
+    stability_index,
+)
 from .policy import Characteristic, Policy
 from .scorecard import edges_of
 
 #: The rule of thumb a policy is held against: so many mean months of the last 180 days' net sales.
 RULE_MONTHS: Final = Fraction(3, 2)
-_MOST_MONTHS: Final = 240
 _CHANGED: Final = (REFUNDED, STATUSES.index("cancelled"))
 Progress = Callable[[int, int], None]
 
@@ -119,6 +128,43 @@ class Shift:
         return max(self.monthly, default=Decimal(0))
 
 
+class Preset(NamedTuple):
+    """A stress: what becomes of the following sales, and how many times the probability of the event rises."""
+
+    name: str
+    sales: Fraction
+    default: int
+
+
+#: The stress that is always put on an outcome.
+PRESETS: Final = (
+    Preset("as it came", Fraction(1), 1),
+    Preset("sales −50%", Fraction(1, 2), 1),
+    Preset("default × 3", Fraction(1), 3),
+    Preset("sales −50%, default × 3", Fraction(1, 2), 3),
+)
+
+
+def stress_preset(text: str) -> Preset:
+    """A stress as people write it: ``sales=-30%``, ``default=2``, or both with a comma. Raises BadInput.
+
+    >>> stress_preset("sales=-30%,default=2")
+    Preset(name='sales −30%, default × 2', sales=Fraction(7, 10), default=2)
+    """
+    found = _STRESS.fullmatch(text.replace(" ", "").replace("−", "-"))
+    if found is None or not (found["fall"] or found["times"]):
+        raise BadInput(field="stress", value=text[:60], reason=_STRESS_HELP)
+    fall, times = int(found["fall"] or 0), int(found["times"] or 1)
+    if fall > 100 or not times:
+        raise BadInput(field="stress", value=text[:60], reason=_STRESS_HELP)
+    words = [f"sales −{fall}%"] * bool(fall) + [f"default × {times}"] * (times > 1)
+    return Preset(", ".join(words) or "as it came", Fraction(100 - fall, 100), times)
+
+
+_STRESS: Final = re.compile(r"(?:sales=-(?P<fall>[0-9]{1,3})%)?,?(?:default=(?P<times>[0-9]{1,2}))?", re.A)
+_STRESS_HELP: Final = "write it as sales=-30%, default=2 or sales=-30%,default=2"
+
+
 @dataclass(frozen=True, slots=True)
 class Stress:
     """The granted limits under a preset: sales after the decision times ``sales``, probabilities times ``default``.
@@ -177,7 +223,7 @@ class BackTest:
         """Champion first."""
         return (self.champion,) if self.challenger is None else (self.champion, self.challenger)
 
-    def table(self) -> list[dict[str, str]]:
+    def rows(self) -> list[dict[str, str]]:
         """One row of plain text per policy and month, the totals last: for a terminal or a CSV file."""
         return [
             _row(self, result, month) for result in self.results for month in (*result.months, result.total)
@@ -220,15 +266,19 @@ def backtest(
     currency: str = "CNY",
     zone: str = DEFAULT_ZONE,
     merchant_of: Mapping[str, str] | None = None,
+    applicants: Mapping[str, Applicant] | None = None,
     covered_until: date | None = None,
     least_months: int = LEAST_MONTHS,
+    presets: Sequence[Preset] | None = None,
     progress: Progress | None = None,
 ) -> BackTest:
     """Decide every merchant of *lines* monthly from *first* to *last* by *policy* (and *against*), and look what came.
 
-    *lines*: all that :func:`sales_lines` reads. *covered_until*: the last day the flow is complete for, by default the
+    *lines*: all that :func:`.features.features` reads. *covered_until*: the last day the flow is complete for, by default the
     last day with a line; months whose 90 days go beyond it have decisions but no outcome. *progress* is called with the
-    months done and all. Outcomes are measured with *policy*'s lags and detectors for both.
+    months done and all. *applicants*: what is known of a merchant besides its sales, on every day alike (the limits of a
+    product, say); *presets*: the stress to put on the outcome, by default :data:`PRESETS`. Outcomes are measured with
+    *policy*'s lags and detectors for both.
 
     *Source:* SEMANTICS 8. Raises BadInput for an empty or a very long span.
 
@@ -244,32 +294,20 @@ def backtest(
     end = covered_until or _last_day(flow)
     policies = [policy] if against is None else [policy, against]
     cases: list[list[_Decided]] = [[] for _ in policies]
+    known = {name: replace(each, covered_until=None) for name, each in (applicants or {}).items()}
     for number, day in enumerate(days):
         found = outcome(flow, day, settings=settings_of(policy), least_months=least_months)
         for made, each in zip(cases, policies, strict=True):
-            made.append(_decided(flow, each, day, currency, found, known=found.ends_on <= end))
+            made.append(_decided(flow, each, currency, known, found, known=found.ends_on <= end))
         if progress:
             progress(number + 1, len(days))
-    results = [_result(made, each, currency) for made, each in zip(cases, policies, strict=True)]
+    chosen = PRESETS if presets is None else tuple(presets)
+    results = [_result(made, each, currency, chosen) for made, each in zip(cases, policies, strict=True)]
     changes, undated = _undated(flow, days[-1])
     return BackTest(
         first=days[0], last=days[-1], currency=currency, covered_until=end, least_months=least_months, changes=changes,
         undated=undated, champion=results[0], challenger=results[1] if against else None,
     )  # fmt: skip
-
-
-def decision_days(first: date, last: date) -> list[date]:
-    """The same day of every month from *first* to *last*. Raises BadInput for none, or more than twenty years.
-
-    >>> [str(day) for day in decision_days(date(2024, 1, 31), date(2024, 3, 31))]
-    ['2024-01-31', '2024-02-29', '2024-03-31']
-    """
-    if last < first:
-        raise BadInput(field="last", value=str(last), reason=f"lies before the first day {first}")
-    months = (last.year - first.year) * 12 + last.month - first.month + 1
-    if months > _MOST_MONTHS:
-        raise BadInput(field="last", value=str(last), reason=f"{months} months, at most {_MOST_MONTHS}")
-    return [day for n in range(months) if (day := add_months(first, n)) <= last]
 
 
 def _last_day(flow: SalesLines) -> date:
@@ -284,23 +322,34 @@ def _undated(flow: SalesLines, last: date) -> tuple[int, int]:
     return int(changed.sum()), int(undated.sum())
 
 
+class _Kept(NamedTuple):
+    """What is kept of a decision; ``scored`` are the values of the policy's characteristics, None without a score."""
+
+    outcome: str
+    limit_minor: int
+    score: int | None
+    probability: Decimal | None
+    grade: str | None
+    seen: bool
+    scored: tuple[Value, ...] | None
+
+    @property
+    def granted_minor(self) -> int:
+        """What a person has not to look at first."""
+        return self.limit_minor if self.outcome == "approved" else 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Decided:
     """The decisions of one day in the order of the outcome's shops."""
 
-    decisions: list[Decision]
+    decisions: list[_Kept]
     outcome: Outcome
     known: bool
 
     @property
     def limit_minor(self) -> Ints:
-        granted = [d.limit_minor if d.outcome == "approved" else 0 for d in self.decisions]
-        return np.array(granted, dtype=np.int64)
-
-    @property
-    def seen(self) -> Bools:
-        """Merchants with a sale by the day."""
-        return np.array([d.snapshot.row.get("tenure") is not None for d in self.decisions], dtype=np.bool_)
+        return np.array([d.granted_minor for d in self.decisions], dtype=np.int64)
 
     @property
     def scored(self) -> Bools:
@@ -312,18 +361,35 @@ class _Decided:
 
 
 def _decided(
-    flow: SalesLines, policy: Policy, day: date, currency: str, found: Outcome, *, known: bool
+    flow: SalesLines,
+    policy: Policy,
+    currency: str,
+    applicants: Mapping[str, Applicant],
+    found: Outcome,
+    *,
+    known: bool,
 ) -> _Decided:
-    seen_until = flow.take(flow.paid_day <= day.toordinal())
-    return _Decided(list(decide_many(seen_until, policy, as_of=day, currency=currency)), found, known)
+    seen = flow.take(flow.paid_day <= found.as_of.toordinal())
+    made = decide_many(seen, policy, as_of=found.as_of, currency=currency, applicants=applicants)
+    features = [each.feature for each in policy.scorecard.characteristics]
+    return _Decided([_kept(decision, features) for decision in made], found, known)
 
 
-def _result(cases: Sequence[_Decided], policy: Policy, currency: str) -> PolicyResult:
+def _kept(decision: Decision, features: Sequence[str]) -> _Kept:
+    row = decision.snapshot.row
+    scored = None if decision.score is None else tuple(row.get(name) for name in features)
+    return _Kept(decision.outcome, decision.limit_minor, decision.score, decision.probability, decision.grade,
+                 row.get("tenure") is not None, scored)  # fmt: skip
+
+
+def _result(
+    cases: Sequence[_Decided], policy: Policy, currency: str, presets: Sequence[Preset]
+) -> PolicyResult:
     months = tuple(_month(each) for each in cases)
     return PolicyResult(
         name=policy.name, version=policy.version, sha256=policy.sha256, months=months, total=_total(months, cases),
         grades=tuple(_grades(cases, policy)), shifts=tuple(_shifts(cases, policy, currency)),
-        stress=tuple(_stress(cases, *preset) for preset in PRESETS),
+        stress=tuple(_stress(cases, preset) for preset in presets),
     )  # fmt: skip
 
 
@@ -332,7 +398,7 @@ def _result(cases: Sequence[_Decided], policy: Policy, currency: str) -> PolicyR
 
 def _month(case: _Decided) -> Month:
     limit, found = case.limit_minor, case.outcome
-    outcomes = [d.outcome for d, seen in zip(case.decisions, case.seen, strict=True) if seen]
+    outcomes = [d.outcome for d in case.decisions if d.seen]
     known: dict[str, Any] = dict.fromkeys(_OUTCOME_FIELDS)
     if case.known:
         known = _what_came(case, limit)
@@ -370,8 +436,8 @@ def _what_came(case: _Decided, limit: Ints) -> dict[str, Any]:
 def _expected(case: _Decided, times: int) -> int:
     """Σ limit × probability (times so much, at most one) of approved merchants, minor units rounded down."""
     total = sum(
-        (d.limit_minor * min(Fraction(d.probability) * times, Fraction(1))
-         for d in case.decisions if d.outcome == "approved" and d.probability is not None),
+        (d.granted_minor * min(Fraction(d.probability) * times, Fraction(1))
+         for d in case.decisions if d.probability is not None),
         Fraction(0),
     )  # fmt: skip
     return int(total)
@@ -418,13 +484,13 @@ def _grades(cases: Sequence[_Decided], policy: Policy) -> Iterator[GradeResult]:
         told = [Fraction(d.probability) for d, _ in among if d.probability is not None]
         yield GradeResult(
             grade, len(among), bads, _four_places(sum(told, Fraction(0)) / len(told)) if told else None,
-            part(bads, len(among)), sum(d.limit_minor for d, _ in among if d.outcome == "approved"),
+            part(bads, len(among)), sum(d.granted_minor for d, _ in among),
         )  # fmt: skip
 
 
 def _shifts(cases: Sequence[_Decided], policy: Policy, currency: str) -> Iterator[Shift]:
-    for each in policy.scorecard.characteristics:
-        yield Shift(each.feature, _indices([_distribution(case, each, currency) for case in cases]))
+    for place, each in enumerate(policy.scorecard.characteristics):
+        yield Shift(each.feature, _indices([_distribution(case, place, each, currency) for case in cases]))
     edges = np.array(sorted(grade.score for grade in policy.grades), dtype=np.int64)
     yield Shift("score", _indices([_counts(case.score[case.scored], edges) for case in cases]))
 
@@ -438,38 +504,29 @@ def _counts(values: Ints, edges: Ints) -> Ints:
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 
 
-def _distribution(case: _Decided, each: Characteristic, currency: str) -> Ints:
-    column = column_of_values(
-        [d.snapshot.row.get(each.feature) for d in case.decisions if d.score is not None], each.feature
-    )
+def _distribution(case: _Decided, place: int, each: Characteristic, currency: str) -> Ints:
+    values = [d.scored[place] for d in case.decisions if d.scored is not None]
+    column = column_of_values(values, each.feature)
     edges = edges_of(each, currency)
     return np.bincount(bin_of(column, edges), minlength=len(edges) + 2)
 
 
-#: Stress presets: name, what becomes of the following sales, by how much the probability rises.
-PRESETS: Final = (
-    ("as it came", Fraction(1), 1),
-    ("sales −50%", Fraction(1, 2), 1),
-    ("default × 3", Fraction(1), 3),
-    ("sales −50%, default × 3", Fraction(1, 2), 3),
-)
-
-
-def _stress(cases: Sequence[_Decided], name: str, sales: Fraction, default: int) -> Stress:
+def _stress(cases: Sequence[_Decided], preset: Preset) -> Stress:
     known = [case for case in cases if case.known]
     limit = judged_limit = covered = collapsed = 0
     for case in known:
         granted, found = case.limit_minor, case.outcome
-        after = np.maximum(found.after_minor, 0) * sales.numerator // sales.denominator
+        after = np.maximum(found.after_minor, 0) * preset.sales.numerator // preset.sales.denominator
         limit += int(granted.sum())
         covered += int(np.minimum(after, granted).sum())
         judged_limit += int(granted[found.judged].sum())
         collapsed += int(granted[found.judged & (4 * after < found.before_minor)].sum())
-    expected = sum(_expected(case, default) for case in cases)
+    expected = sum(_expected(case, preset.default) for case in cases)
     total = sum(int(case.limit_minor.sum()) for case in cases)
     return Stress(
-        name, sales, default, part(covered, limit), part(collapsed, judged_limit), part(expected, total)
-    )
+        preset.name, preset.sales, preset.default, part(covered, limit), part(collapsed, judged_limit),
+        part(expected, total),
+    )  # fmt: skip
 
 
 # --- plain values -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -37,6 +37,7 @@ from .genuine import Finding, findings
 from .limit import Applicant, Basis, Cap, Limit, Row, SeasonalLimit, Step, credit_limit
 from .policy import Grade, Policy
 from .reasons import Reason, in_precedence, reason
+from .relations import relation_from, relation_values
 from .scorecard import Points, Score, score, worst_points
 
 Outcome = Literal["approved", "declined", "manual_review"]
@@ -160,7 +161,7 @@ def decide_many(
 ) -> Iterator[Decision]:
     """Decide on every merchant of *lines*, each like :func:`decide`, the features in one pass.
 
-    *lines*: all that :func:`features` reads; a Spark frame is decided on its workers, a DuckDB relation streamed.
+    *lines*: all that :func:`.features.features` reads; a Spark frame is decided on its workers, a DuckDB relation streamed.
     *merchant_of* maps shops to merchants (a shop not named is its own merchant). Merchants with different
     ``covered_until`` are computed apart.
     """
@@ -254,7 +255,7 @@ def _evidence(flagged: FlaggedFlow) -> dict[str, tuple[Finding, ...]]:
 def _snapshot(flagged: FlaggedFlow, now: FeatureTable, mature: FeatureTable, index: int) -> Snapshot:
     return Snapshot(
         known_on=now.known_on, cut_off=now.cut_off, mature_cut_off=mature.cut_off, row=now.row_at(index),
-        mature_row=mature.row_at(index), daily_totals=flagged.flow.lines.daily_totals,
+        mature_row=mature.row_at(index), daily_totals=bool(flagged.flow.lines.only_totals[index]),
         flow_sha256=flagged.sha256(index),
     )  # fmt: skip
 
@@ -288,14 +289,17 @@ def assess(
     """
     scored = _scored(snapshot.row, policy, currency)
     grade = _lower_grade(scored, _scored(snapshot.mature_row, policy, currency), policy)
+    belongs = [each.reason for each in applicant.relations]
     declines = _declines(snapshot, policy, applicant, scored, below_lowest=grade is None)
+    declines += [each for each in belongs if each.weight == "decline"]
     reviews = _reviews(snapshot, policy, applicant, as_of)
+    reviews += [each for each in belongs if each.weight == "review"]
     limit = _limit(snapshot, policy, applicant, currency, as_of, grade)
     if limit and not limit.limit_minor and not declines:
         declines.append(_too_small(limit, currency))
     outcome = _outcome(declines, reviews)
     granted = limit.limit_minor if limit and outcome != "declined" else 0
-    told = [*declines, *reviews, *(limit.reasons if limit else ()), *_score_reasons(scored, policy)]
+    told = [*declines, *reviews, *(limit.reasons if limit else ()), *belongs, *_score_reasons(scored, policy)]
     return Decision(
         merchant_id=merchant_id, shop_ids=shop_ids, as_of=as_of, cut_off=snapshot.cut_off, currency=currency,
         outcome=outcome, score=scored.total if scored else None, probability=scored.probability if scored else None,
@@ -362,6 +366,9 @@ def _reviews(snapshot: Snapshot, policy: Policy, applicant: Applicant, as_of: da
         found.append(reason("daily_totals_only"))
     if rules.review_few_buyers and row.get("few_accounts") and not applicant.platform_is_buyer:
         found.append(reason("few_accounts", buyers=row.get("buyers")))
+    apart = Fraction(row.get("apart_share") or 0)
+    if apart >= rules.apart_share_review and not applicant.platform_is_buyer:
+        found.append(reason("accounts_apart", share=_percent(apart)))
     flagged = Fraction(row.get("flagged_share") or 0)
     if rules.flagged_share_review <= flagged < rules.flagged_share_decline:
         found.append(reason("orders_flagged", share=_percent(flagged)))
@@ -519,7 +526,9 @@ def _snapshot_values(snapshot: Snapshot, currency: str) -> dict[str, Any]:
 
 
 def _applicant_values(applicant: Applicant) -> dict[str, Any]:
-    return _plain_values(asdict(applicant))
+    relations = [relation_values(each) for each in applicant.relations]
+    plain = _plain_values(asdict(replace(applicant, relations=())))
+    return {**plain, "relations": relations, "own_buyers": list(applicant.own_buyers)}
 
 
 def from_json(text: str) -> Decision:
@@ -593,6 +602,8 @@ def _applicant_from(values: dict[str, Any]) -> Applicant:
         "caps": caps,
         "covered_until": _day(values["covered_until"]),
         "rating": _decimal(values["rating"]),
+        "relations": tuple(relation_from(each) for each in values["relations"]),
+        "own_buyers": tuple(values["own_buyers"]),
     }
     return Applicant(**{**values, **known})
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -59,6 +59,8 @@ _LAGS: Final = Lags()
 _DETECTORS: Final = Detectors()
 _FEW: Final = 20  # fewer buyers, with
 _OFTEN: Final = 3  # so many orders each, are taken for one party
+_REGULAR: Final = 8  # orders in a year
+_ONE_PARTY: Final = 5  # so many accounts that stand apart are taken for one party
 _BUYER_COVERAGE: Final = 2  # buyer features need a known buyer on at least one half of the sales
 
 
@@ -267,8 +269,24 @@ def feature_table(
     """
     view = View(flagged, cut_off.toordinal(), settled_only)
     columns = {name: _COMPUTE[name](view) for name in (_COMPUTE if only is None else only)}
+    lines = flagged.flow.lines
+    if lines.is_total.any():
+        columns = {
+            name: _unknown_of_orders(name, column, lines.with_totals) for name, column in columns.items()
+        }
     known_on = date.fromordinal(flagged.flow.known_on)
     return FeatureTable(flagged.flow.lines.shops, cut_off, known_on, columns)
+
+
+#: What cannot be told of a shop some of whose days are known by their totals only.
+_OF_ORDERS: Final = frozenset({
+    "orders_90d", "orders_180d", "order_growth", "momentum_orders", "cancel_rate", "average_order", "settlement_cycle",
+    "buyers", "repeat_buyers", "buyer_hhi", "top_buyer_share", "few_accounts", "apart_share", "new_buyers",
+})  # fmt: skip
+
+
+def _unknown_of_orders(name: str, column: Column, totals: Bools) -> Column:
+    return replace(column, missing=column.missing | totals) if name in _OF_ORDERS else column
 
 
 _APART: Final = 4_000_000  # more days than any calendar has, so that shops do not touch on one axis
@@ -535,7 +553,7 @@ class View:
         return within, span[within], self.shop[within]
 
     def momentum(self, daily: Daily, weights: Ints) -> Ints:
-        """How late a shop's sum of as many days as there are *weights* lies; see :func:`kernels.late_share`.
+        """How late a shop's sum of as many days as there are *weights* lies; see ``kernels.late_share``.
 
         Large days are first brought to 40 bits, so that the weighted sum is exact in 64-bit integers.
         """
@@ -653,12 +671,38 @@ class Buyers:
         return found
 
     @cached_property
+    def apart_sales(self) -> Ints:
+        """Per shop the sales of the accounts that stand apart from all others by how often they order."""
+        sales = np.zeros(self.shops, dtype=np.int64)
+        regular = (self.orders >= _REGULAR).nonzero()[0]
+        if len(regular) < _ONE_PARTY:
+            return sales
+        width = int(self.orders.max()) + 1
+        shop, often = self.shop[regular], self.orders[regular]
+        ranked = np.sort(self.shop * width + self.orders)
+        start = np.searchsorted(ranked, shop * width + often)
+        as_often = np.searchsorted(ranked, (shop + 1) * width) - start
+        half_as_often = start - np.searchsorted(ranked, shop * width + (often + 1) // 2)
+        apart = (as_often >= _ONE_PARTY) & (as_often > half_as_often)
+        least = np.full(self.shops, width, dtype=np.int64)
+        np.minimum.at(least, shop[apart], often[apart])
+        chosen = regular[often >= least[shop]]
+        np.add.at(sales, self.shop[chosen], self.sales[chosen])
+        return sales
+
+    @cached_property
+    def apart_share(self) -> Ints:
+        """Their part of sales with a known buyer, in ten-thousandths."""
+        return ratio(self.apart_sales, self.known)
+
+    @cached_property
     def top_share(self) -> Ints:
         """The largest buyer's part of sales with a known buyer, in ten-thousandths; few accounts are one party."""
-        top = np.zeros(self.shops, dtype=np.int64)
+        top = self.apart_sales.copy()
         if len(self.shop):
             starts = first_of_runs(self.shop).nonzero()[0]
-            top[self.shop[starts]] = np.maximum.reduceat(self.sales, starts)
+            of_shop = self.shop[starts]
+            top[of_shop] = np.maximum(top[of_shop], np.maximum.reduceat(self.sales, starts))
         return ratio(np.where(self.few, self.known, top), self.known)
 
     @cached_property
@@ -1070,6 +1114,16 @@ def _top_buyer_share(view: View) -> Column:
 )
 def _few_accounts(view: View) -> Column:
     return _known_if(view.party[1].astype(np.int64), ~view.buyers.missing)
+
+
+@_define(
+    "apart_share", "ratio", "365 days",
+    "share of placed orders from accounts that stand apart: 5 or more that order 8 times a year or more, and more of them "
+    "than order half as often; a shop's own regulars come in all gradations",
+    _BUYER_EDGE,
+)  # fmt: skip
+def _apart_share(view: View) -> Column:
+    return _known_if(view.buyers.apart_share, ~view.buyers.missing)
 
 
 @_define(

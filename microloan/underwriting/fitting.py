@@ -24,7 +24,7 @@ from ..errors import BadInput, InvalidSetting
 from .decision import settings_of
 from .features import DEFINITIONS, Column, Value, column_of_values, feature_table, flagged_flow
 from .flow import Bools, Ints, SalesLines, factorize
-from .outcome import HORIZON_DAYS, auc, bin_of, outcome
+from .outcome import HORIZON_DAYS, LEAST_MONTHS, auc, bin_of, decision_days, outcome
 from .policy import Bin, Characteristic, Grade, Odds, Policy, Scorecard
 from .policy_text import policy_text
 from .scorecard import edges_of, places_of
@@ -63,6 +63,7 @@ _BASE: Final = 500
 _DOUBLE: Final = 40
 _LEAST_CASES: Final = 50
 _LEAST_BAD: Final = 10
+_LEAST_DOUBLE: Final = 10  # fewer points: what told the cases apart tells nothing of shops left out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,6 +192,87 @@ def cases_of_rows(
     return Cases(
         columns, np.asarray(bad, dtype=np.bool_), group, 1.0 / repeats, tuple(sorted(set(days))), event
     )
+
+
+# --- fitted until a day, tested from then on --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfTime:
+    """How well scores ranked the cases of the days from the end of the fit on; an AUC is None without both outcomes."""
+
+    days: tuple[date, ...]
+    cases: int
+    bad: int
+    auc: float | None
+    auc_template: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FittedUntil:
+    """A policy fitted with what was known by ``until``, and its test on later days; None where the flow ends before."""
+
+    until: date
+    fitted: Fitted
+    out_of_time: OutOfTime | None
+
+
+def fit_until(
+    lines: SalesLines,
+    template: Policy,
+    until: date,
+    *,
+    name: str,
+    version: int = 1,
+    currency: str = "CNY",
+    first: date | None = None,
+    every_days: int = 7,
+) -> FittedUntil:
+    """Fit on the days whose outcome was known by *until*, then rank the shops of every month from there on.
+
+    *first*: the first day of a case, by default 180 days after the first line, so that half a year lies before it. The
+    test is on the same day of every month, on shops with sales in at least six months. Raises BadInput as :func:`fit`
+    does, and for a flow too short to have an outcome by *until*.
+    """
+    start = first or _half_a_year_in(lines)
+    end = until - timedelta(days=HORIZON_DAYS)
+    if end < start:
+        reason = f"no outcome is known by then: cases begin on {start} and take {HORIZON_DAYS} days"
+        raise BadInput(field="until", value=str(until), reason=reason)
+    cases = cases_of_lines(lines, template, first=start, last=end, every_days=every_days)
+    fitted = fit(cases, template, name=name, version=version, currency=currency)
+    return FittedUntil(until, fitted, _later(lines, template, fitted.policy, until, currency))
+
+
+def _half_a_year_in(lines: SalesLines) -> date:
+    if not len(lines):
+        raise BadInput(field="lines", value=0, reason="there is no sales line to fit on")
+    return date.fromordinal(int(lines.paid_day.min()) + 2 * HORIZON_DAYS)
+
+
+def _later(
+    lines: SalesLines, template: Policy, policy: Policy, until: date, currency: str
+) -> OutOfTime | None:
+    end = date.fromordinal(int(lines.paid_day.max()) - HORIZON_DAYS)
+    days = decision_days(until, end) if until <= end else []
+    if not days:
+        return None
+    monthly = [
+        cases_of_lines(lines, template, first=day, last=day, least_months=LEAST_MONTHS) for day in days
+    ]
+    bad = np.concatenate([each.bad for each in monthly])
+    return OutOfTime(
+        tuple(days),
+        len(bad),
+        int(bad.sum()),
+        *(_pooled(monthly, each, currency) for each in (policy, template)),
+    )
+
+
+def _pooled(monthly: Sequence[Cases], policy: Policy, currency: str) -> float | None:
+    score = np.concatenate([score_cases(each, policy, currency) for each in monthly])
+    found = auc(-score, np.concatenate([each.bad for each in monthly]))
+    return None if found is None else round(found, 4)
 
 
 # --- the fit ----------------------------------------------------------------------------------------------------------
@@ -453,6 +535,9 @@ def _scorecard(cases: Cases, tables: Sequence[WoeTable], template: Policy, curre
     )  # fmt: skip
     intercept, slope = _logistic(_totals(cases, draft, currency), cases)
     double = min(max(round(float(np.log(2)) / max(slope, 1e-6)), 1), 1000)
+    if double < _LEAST_DOUBLE:
+        reason = f"too few or too alike: shops left out of the fit are hardly ranked at all; {int(cases.bad.sum())} are bad"
+        raise BadInput(field="cases", value=len(cases), reason=reason)
     # the curve is held at the average score, where most cases are
     middle = float(np.average(_totals(cases, draft, currency), weights=cases.weight))
     good_to_bad = np.exp(intercept + slope * middle) * 2 ** ((_BASE - middle) / double)

@@ -9,13 +9,13 @@ and only features or decisions come back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from ..errors import InvalidSetting
-from .flow import KNOWN_COLUMNS, SalesLines, sales_lines
+from .flow import KNOWN_COLUMNS, LINE_COLUMNS, Ints, SalesLines, sales_lines
 
 #: Lines asked of a relation at once.
 LINES_AT_ONCE: Final = 200_000
@@ -154,3 +154,55 @@ def _column_of_arrow(column: Any, pyarrow: Any) -> Any:
     if pyarrow.types.is_date(kind) or (pyarrow.types.is_timestamp(kind) and kind.tz is None):
         return np.asarray(column.cast(pyarrow.timestamp("s"), safe=False), dtype="datetime64[s]")
     return column.to_pylist()
+
+
+# --- lines that came in parts -----------------------------------------------------------------------------------------
+
+
+def joined(parts: Sequence[SalesLines]) -> SalesLines:
+    """Parts of whole shops, no shop in two of them, as one.
+
+    >>> day = {"order_id": "1", "paid_at": "2025-05-01", "amount": "12.30"}
+    >>> joined([sales_lines([{"shop_id": "b", **day}]), sales_lines([{"shop_id": "a", **day}])]).shops
+    ('b', 'a')
+    """
+    if not parts:
+        return sales_lines([])
+    names = {each: _all_names(parts, each) for each in _NAMED}
+    changes: dict[str, Any] = {
+        column: np.concatenate([_codes(part, column, names) for part in parts]) for column in LINE_COLUMNS
+    }
+    changes |= {each: tuple(known) for each, known in names.items()}
+    return replace(parts[0], settling_since=_settling_since(parts, names["platforms"]), **changes)
+
+
+def _settling_since(parts: Sequence[SalesLines], platforms: Iterable[str]) -> tuple[int, ...] | None:
+    """The day of each platform, as the parts know it; None where one of them leaves it to its lines."""
+    known: dict[str, int] = {}
+    for part in parts:
+        if part.settling_since is None:
+            return None
+        known |= dict(zip(part.platforms, part.settling_since, strict=True))
+    return tuple(known[name] for name in platforms)
+
+
+#: The names that lines point to, and the column that does.
+_NAMED: Final = {"shops": "shop", "buyers": "buyer", "platforms": "platform", "flags": "flag"}
+
+
+def _all_names(parts: Sequence[SalesLines], named: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in parts:
+        for name in getattr(part, named):
+            found.setdefault(name, len(found))
+    return found
+
+
+def _codes(part: SalesLines, column: str, names: Mapping[str, Mapping[str, int]]) -> Ints:
+    """A column of *part*; where it points to names, to their places among all. Below zero stays: no name."""
+    values: Ints = getattr(part, column)
+    named = next((each for each, points in _NAMED.items() if points == column), None)
+    if named is None:
+        return values
+    places = np.array([names[named][name] for name in getattr(part, named)], dtype=np.int64)
+    return np.where(values < 0, values, places[values]) if len(places) else values

@@ -25,6 +25,7 @@ from .policy import Burst, BuyerRing, Detectors, LateSettlement, Peak, RefundAft
 DETECTORS: Final = ("", "reported", "refund_after", "self_dealing", "buyer_ring", "burst", "late_settlement")
 _CODE: Final = {name: code for code, name in enumerate(DETECTORS)}
 _YEAR: Final = 365
+_LATELY: Final = 45  # days of sales in which a stalled settlement shows
 _FAR: Final = 10_000_000  # more days than any calendar has, so that pairs do not touch on one axis
 _SPAN: Final = 1 << 20  # days and shops that fit side by side into one whole number
 _STEPS: Final = 8  # orders ahead looked at one by one, before a search
@@ -85,11 +86,11 @@ def flag_lines(
         if pairs.any():
             chosen = groups.index[pairs[groups.pair]]
             flagged[chosen[flagged[chosen] == 0]] = _CODE[name]
-    if detectors.burst.enabled and not flow.lines.daily_totals:
+    if detectors.burst.enabled:
         burst = _burst_lines(flow, groups, flagged, detectors.burst, peaks)
         flagged[burst & (flagged == 0)] = _CODE["burst"]
     if detectors.late_settlement.enabled:
-        late = _late_settlement(flow, detectors.late_settlement)
+        late = _late_settlement(flow, flagged == 0, detectors.late_settlement)
         flagged[late[flagged[late] == 0]] = _CODE["late_settlement"]
     return flagged
 
@@ -268,7 +269,7 @@ def _burst_lines(
     flow: KnownFlow, groups: BuyerGroups, flagged: Ints, rule: Burst, peaks: tuple[Peak, ...]
 ) -> Bools:
     lines = flow.lines
-    counted = lines.starts_order * ((flagged == 0) & ~flow.nil)
+    counted = lines.starts_order * ((flagged == 0) & ~flow.nil & ~lines.is_total)
     new_day = first_of_runs(lines.shop, lines.paid_day)
     starts = np.flatnonzero(new_day)
     orders = sums_of_runs(counted, starts)
@@ -291,10 +292,11 @@ def _burst_lines(
     return flagged_lines
 
 
-def _late_settlement(flow: KnownFlow, rule: LateSettlement) -> Ints:
+def _late_settlement(flow: KnownFlow, unsuspected: Bools, rule: LateSettlement) -> Ints:
     """Positions of lines that this shop's customers would long have settled, and these have not."""
     lines, shops = flow.lines, len(flow.lines.shops)
-    waiting = flow.unsettled & ~flow.nil & (flow.refunded_minor == 0)  # what went back is never settled
+    # what went back is never settled
+    waiting = unsuspected & flow.unsettled & ~flow.nil & (flow.refunded_minor == 0)
     suspects = np.flatnonzero(waiting & (lines.paid_day < flow.known_on - rule.days))
     if not len(suspects):
         return suspects
@@ -306,7 +308,25 @@ def _late_settlement(flow: KnownFlow, rule: LateSettlement) -> Ints:
     enough = counts(shop, shops) >= rule.settled_to_compare
     age = flow.known_on - lines.paid_day[suspects]
     of_shop = lines.shop[suspects]
-    return suspects[enough[of_shop] & (age > rule.times_usual * np.maximum(usual[of_shop], 1))]
+    late = enough[of_shop] & (age > rule.times_usual * np.maximum(usual[of_shop], 1))
+    stalled = enough & _stalled(flow, waiting, np.maximum(usual, rule.days), rule)
+    if not stalled.any():
+        return suspects[late]
+    everything = np.flatnonzero(waiting & stalled[lines.shop])
+    return np.union1d(suspects[late], everything)
+
+
+def _stalled(flow: KnownFlow, waiting: Bools, usual: Ints, rule: LateSettlement) -> Bools:
+    """Shops of whose sales old enough to be settled, and young enough to count unsettled, too much is not."""
+    lines, shops = flow.lines, len(flow.lines.shops)
+    due = np.flatnonzero((lines.paid_day < flow.known_on - usual[lines.shop]) & ~flow.nil)
+    due = due[lines.paid_day[due] > flow.known_on - _LATELY]
+    placed = amount_sums(lines.shop[due], shops, flow.placed_minor[due])
+    missing = amount_sums(lines.shop[due], shops, flow.placed_minor[due] * waiting[due])
+    share = rule.late_share
+    many = np.bincount(lines.shop[due][waiting[due]], minlength=shops) >= rule.late_lines
+    found: Bools = many & (missing / np.maximum(placed, 1) > share.numerator / share.denominator)
+    return found
 
 
 def _bought_once(lines: Ints, buyer: Ints, groups: BuyerGroups, count: int) -> Bools:

@@ -19,6 +19,7 @@ from ..money import amount_text, currency_digits
 from .features import Value, coming_peak
 from .policy import Grade, Haircuts, Policy
 from .reasons import Language, Reason, reason, step_text
+from .relations import Relation
 
 Row = Mapping[str, Value]
 
@@ -43,7 +44,9 @@ class Applicant:
     ``related_exposure_minor``: that with related parties. ``net_assets_minor``: the lender's. ``debt_service_minor``:
     what debt elsewhere takes a month. ``covered_until``: last day the imported flow covers. ``platform_is_buyer``: the
     sole buyer is the platform itself (self-operated supplier), so concentration is ignored. ``minimum_limit_minor`` and
-    ``product_cap_minor`` replace the policy's where the product has its own.
+    ``product_cap_minor`` replace the policy's where the product has its own. ``relations``: what was found of whom the
+    merchant belongs to. ``own_buyers``: buyers who are the merchant itself or one it belongs together with; what they buy
+    is not sold.
     """
 
     own_exposure_minor: int = 0
@@ -58,6 +61,8 @@ class Applicant:
     days_past_due: int | None = None
     minimum_limit_minor: int | None = None
     product_cap_minor: int | None = None
+    relations: tuple[Relation, ...] = ()
+    own_buyers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from typing import Final
 
 import numpy as np
 
+from ..days import add_months
+from ..errors import BadInput
 from .features import Column, Settings, View, feature_table, flagged_flow
 from .flow import Bools, Ints, SalesLines
 from .kernels import counts, first_of_runs
@@ -23,6 +25,7 @@ from .kernels import counts, first_of_runs
 HORIZON_DAYS: Final = 90
 #: Calendar months with sales a shop needs for its outcome to say something.
 LEAST_MONTHS: Final = 6
+_MOST_MONTHS: Final = 240
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +80,20 @@ def active_months(view: View) -> Ints:
 
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
+
+
+def decision_days(first: date, last: date) -> list[date]:
+    """The same day of every month from *first* to *last*. Raises BadInput for none, or more than twenty years.
+
+    >>> [str(day) for day in decision_days(date(2024, 1, 31), date(2024, 3, 31))]
+    ['2024-01-31', '2024-02-29', '2024-03-31']
+    """
+    if last < first:
+        raise BadInput(field="last", value=str(last), reason=f"lies before the first day {first}")
+    months = (last.year - first.year) * 12 + last.month - first.month + 1
+    if months > _MOST_MONTHS:
+        raise BadInput(field="last", value=str(last), reason=f"{months} months, at most {_MOST_MONTHS}")
+    return [day for n in range(months) if (day := add_months(first, n)) <= last]
 
 
 # --- how well a score ranks -------------------------------------------------------------------------------------------

@@ -152,12 +152,16 @@ class RefundAfter(_Setting):
 
 class LateSettlement(_Setting):
     """A line still unsettled after ``days`` and ``times_usual`` times the days within which 95 of 100 of this shop's lines
-    were settled, where at least ``settled_to_compare`` were; flagged until its settlement is known."""
+    were settled, where at least ``settled_to_compare`` were; flagged until its settlement is known. Where more than
+    ``late_share`` of the sales of the last 45 days that are old enough to be settled is not, ``late_lines`` of them or
+    more, nothing unsettled counts."""
 
     enabled: bool = True
     days: Days = 15
     times_usual: Count = 3
     settled_to_compare: Count = 20
+    late_share: Share = Fraction(25, 100)
+    late_lines: Count = 5
 
 
 class Detectors(_Setting):
@@ -188,8 +192,8 @@ class Peak(_Setting):
     def on(self, year: int, part: str = "day") -> date:
         """The peak's day, first or last day in *year*.
 
-        >>> Peak(name="6.18", day="06-18", first="05-22", last="06-20").on(2025)
-        datetime.date(2025, 6, 18)
+        >>> str(Peak(name="6.18", day="06-18", first="05-22", last="06-20").on(2025))
+        '2025-06-18'
         """
         text: str = getattr(self, part)
         try:
@@ -218,6 +222,7 @@ class Eligibility(_Setting):
     review_daily_totals: bool = True
     flagged_share_decline: Share = Fraction(30, 100)
     flagged_share_review: Share = Fraction(10, 100)
+    apart_share_review: Share = Fraction(10, 100)
     violations_decline: Count = 3
     rating_review: Number = Decimal("3.0")
     overdue_days_decline: Days = 30

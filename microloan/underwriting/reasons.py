@@ -49,6 +49,11 @@ REASONS: Final[dict[str, Wording]] = {
     "overdue_with_us": Wording(
         "decline", "{days} days past due on a loan with us", "在我方的贷款已逾期{days}天"
     ),
+    "ring_written_off": Wording(
+        "decline",
+        "a loan was written off of {count} of the merchants that belong together with this one",
+        "{count}个与其疑似同一控制的商户有贷款已核销",
+    ),
     "score_too_low": Wording(
         "decline",
         "score {score} is below the lowest grade's {needed}",
@@ -73,8 +78,28 @@ REASONS: Final[dict[str, Wording]] = {
     "few_accounts": Wording(
         "review", "only {buyers} accounts buy, again and again", "仅有{buyers}个账户反复购买"
     ),
+    "accounts_apart": Wording(
+        "review",
+        "accounts that order far more often than all others make up {share} of the sales: a person decides",
+        "少数账户的下单频率远高于其他买家，占销售额的{share}，转人工审核",
+    ),
     "orders_flagged": Wording(
         "review", "{share} of the sales amount was flagged as not genuine", "{share}的销售额疑似非真实交易"
+    ),
+    "ring_overdue": Wording(
+        "review",
+        "{count} of the merchants that belong together with this one are past due, up to {days} days",
+        "{count}个与其疑似同一控制的商户已逾期，最长{days}天",
+    ),
+    "ring_applications": Wording(
+        "review",
+        "{count} of the merchants that belong together with this one applied within {days} days",
+        "{count}个与其疑似同一控制的商户在{days}天内申请授信",
+    ),
+    "ring_suspected": Wording(
+        "review",
+        "other merchants that seem to be one with this one: {count}; shared: {kinds}",
+        "与其他{count}个商户疑似同一控制；共用：{kinds}",
     ),
     "low_rating": Wording("review", "the shop's rating is {rating}", "店铺评分为{rating}"),
     "recent_sales_unproven": Wording(
@@ -86,6 +111,11 @@ REASONS: Final[dict[str, Wording]] = {
         "limit", "the product's cap for one merchant limits the amount", "受产品单户上限限制"
     ),
     "regulatory_cap": Wording("limit", "a regulatory cap limits the amount", "受监管限额限制"),
+    "related_parties": Wording(
+        "limit",
+        "related parties whose loans count towards the same caps: {count}",
+        "{count}个关联方的贷款合并计入限额",
+    ),
     "repayment_capacity": Wording(
         "limit", "what the sales can repay limits the amount", "受销售还款能力限制"
     ),
@@ -105,6 +135,11 @@ REASONS: Final[dict[str, Wording]] = {
     "past_fall": Wording("score", "sales fell far below an earlier level", "销售额曾大幅低于此前水平"),
     "flagged_orders": Wording("score", "some orders were flagged as not genuine", "部分订单疑似非真实交易"),
     "slow_settlement": Wording("score", "settlement takes long", "结算周期较长"),
+    "identifier_of_many": Wording(
+        "note",
+        "shared with too many merchants to mean anything: {kinds}",
+        "由过多商户共用，不作为关联依据：{kinds}",
+    ),
     "strong_sales": Wording("note", "steady, proven sales", "销售稳定，记录良好"),
 }
 
@@ -127,7 +162,9 @@ class Reason:
         wording = REASONS.get(self.code)
         if wording is None:
             return self.code
-        return (wording.zh if language == "zh" else wording.en).format_map(_Shown(self.values))
+        if language == "en":
+            return wording.en.format_map(_Shown(self.values))
+        return wording.zh.format_map(_Shown((name, _in_chinese(name, value)) for name, value in self.values))
 
     @property
     def weight(self) -> Weight:
@@ -151,6 +188,16 @@ def in_precedence(reasons: list[Reason]) -> tuple[Reason, ...]:
     return tuple(
         sorted(unique.values(), key=lambda each: (_PRECEDENCE.get(each.code, len(REASONS)), each.code))
     )
+
+
+_KINDS_ZH: Final = {
+    "account": "账号", "address": "地址", "device": "设备", "licence": "证照", "owner": "实际控制人", "phone": "电话",
+}  # fmt: skip
+
+
+def _in_chinese(name: str, value: str) -> str:
+    """A value as the Chinese wording mentions it: kinds of identifiers in words, everything else as it is."""
+    return "、".join(_KINDS_ZH.get(kind, kind) for kind in value.split(", ")) if name == "kinds" else value
 
 
 class _Shown(dict[str, str]):
@@ -232,5 +279,11 @@ def step_text(name: str, inputs: Mapping[str, str], language: Language = "en") -
     >>> step_text("k", {"grade": "A"})
     'months of sales lent to grade A'
     """
-    texts = STEPS[name]
-    return texts[1 if language == "zh" else 0].format_map(_Shown(inputs))
+    english, chinese = STEPS[name]
+    if language == "en":
+        return english.format_map(_Shown(inputs))
+    return chinese.format_map(_Shown({key: _ABSENT_ZH.get(value, value) for key, value in inputs.items()}))
+
+
+#: What stands for an input that is not there.
+_ABSENT_ZH: Final = {"not set": "（未设置）", "not known": "（未知）"}

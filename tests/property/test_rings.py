@@ -101,6 +101,19 @@ def test_every_path_leads_from_the_merchant_to_the_one_reached(holdings: list[Ho
         assert each.last_day == min(tie.last_day for tie in each.path)
 
 
+@given(books())
+def test_a_book_read_in_a_stream_has_the_same_rings(holdings: list[Holding]) -> None:
+    once = {(each.kind, each.identifier, each.merchant): each for each in holdings}
+    rows = [
+        (each.merchant, each.kind, each.identifier, each.first_day, each.last_day)
+        for _, each in sorted(once.items())
+    ]
+    streamed = book_rings(Holdings.streamed(rows), DAY)
+    assert {shape(ring) for ring in streamed} == {
+        shape(ring) for ring in book_rings(Holdings.of(once.values(), DAY), DAY)
+    }
+
+
 @given(books(), st.integers(2, 5))
 def test_taking_rings_apart_never_mixes_two_rings(holdings: list[Holding], most_members: int) -> None:
     whole, apart = (

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event
 
+from microloan.book import applicants
 from microloan.book import underwriting as underwriting_module
 from microloan.book.loanbook import LoanBook
 from microloan.book.underwriting import decision_values, underwrite_values
@@ -27,8 +28,9 @@ from microloan.errors import (
     NotFound,
     Refused,
 )
-from microloan.store.base import open_engine, writing
 from microloan.underwriting import Policy, shipped_policy
+
+from .test_verification import behind_its_back
 
 DAY = date(2024, 6, 1)
 OLIST = Path(os.environ["MICROLOAN_OLIST"]) if "MICROLOAN_OLIST" in os.environ else (
@@ -222,9 +224,7 @@ def test_a_stored_decision_that_was_altered_is_found(
 ) -> None:
     load(book, tmp_path, shop_rows("s1", days=200))
     decision = book.underwrite("s1")
-    engine = open_engine(database_url)
-    with writing(engine.connect()) as connection, connection.begin():
-        connection.execute(text("UPDATE ml_decision SET body = replace(body, 'completed', 'x') || ' '"))
+    behind_its_back(database_url, "UPDATE ml_decision SET body = replace(body, 'completed', 'x') || ' '")
     with pytest.raises(IntegrityBroken):
         book.underwriting.rerun(decision.id)
 
@@ -235,7 +235,8 @@ def test_a_stored_decision_that_was_altered_is_found(
 def test_a_run_decides_on_every_merchant_like_one_by_one(
     book: LoanBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(underwriting_module, "LINES_AT_ONCE", 1500)
+    monkeypatch.setattr(applicants, "LINES_AT_ONCE", 1500)
+    monkeypatch.setattr(applicants, "MERCHANTS_AT_ONCE", 2)
     monkeypatch.setattr(underwriting_module, "MERCHANTS_AT_ONCE", 2)
     load(book, tmp_path, *(shop_rows(f"s{n}", days=60 * n, amount=100 * n) for n in range(1, 7)))
     book.merchants.add("m1", shops=["jd:s2", "jd:s5"])
@@ -307,7 +308,7 @@ def _run_and_die(url: str, key: str, kill_at: int) -> None:
 
     event.listen(Engine, "after_cursor_execute", count)
     event.listen(Engine, "commit", count)
-    underwriting_module.MERCHANTS_AT_ONCE = 2
+    applicants.MERCHANTS_AT_ONCE = underwriting_module.MERCHANTS_AT_ONCE = 2
     with LoanBook.open(url, clock=Noon(), actor="ann") as book:
         book.underwriting.run_all(idempotency_key=key)
 

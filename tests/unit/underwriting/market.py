@@ -30,5 +30,10 @@ def shop_rows(number: int, chance: Random, days: int = 700) -> list[Row]:
 
 def market(shops: int = 60, seed: int = 5) -> SalesLines:
     """The flow of so many shops."""
+    return sales_lines(market_rows(shops, seed))
+
+
+def market_rows(shops: int = 60, seed: int = 5) -> list[Row]:
+    """The rows of so many shops."""
     chance = Random(seed)
-    return sales_lines([row for number in range(shops) for row in shop_rows(number, chance)])
+    return [row for number in range(shops) for row in shop_rows(number, chance)]

@@ -7,6 +7,7 @@ import re
 import sys
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from market import market
 
 from microloan.errors import BadInput, InvalidSetting
 from microloan.reports.backtest_page import backtest_page
-from microloan.underwriting import SalesLines, decide, sales_lines, shipped_policy
-from microloan.underwriting.backtest import BackTest, backtest, decision_days, part
-from microloan.underwriting.outcome import auc, kolmogorov_smirnov, outcome, stability_index
+from microloan.underwriting import Applicant, SalesLines, decide, sales_lines, shipped_policy
+from microloan.underwriting.backtest import BackTest, Preset, backtest, part, stress_preset
+from microloan.underwriting.outcome import auc, decision_days, kolmogorov_smirnov, outcome, stability_index
 
 FIRST, LAST = date(2023, 10, 1), date(2024, 11, 1)
 
@@ -103,7 +104,7 @@ def test_stress_covers_less_and_expects_more(test: BackTest) -> None:
 
 
 def test_the_table_has_a_row_for_every_policy_and_month(test: BackTest) -> None:
-    rows = test.table()
+    rows = test.rows()
     assert len(rows) == 2 * (len(test.champion.months) + 1)
     assert rows[len(test.champion.months)]["month"] == "total"
     assert all(isinstance(value, str) for row in rows for value in row.values())
@@ -150,6 +151,39 @@ def test_progress_is_told() -> None:
         progress=lambda n, of: seen.append((n, of)),
     )
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_stress_of_ones_own_is_put_on_the_outcome(lines: SalesLines) -> None:
+    presets = [
+        Preset("as it came", Fraction(1), 1),
+        stress_preset("sales=-100%"),
+        stress_preset("default=99"),
+    ]
+    found = backtest(
+        lines, shipped_policy(), date(2024, 3, 1), date(2024, 3, 1), presets=presets
+    ).champion.stress
+    assert [each.name for each in found] == ["as it came", "sales −100%", "default × 99"]
+    assert (found[1].covered, found[1].collapsed, found[2].expected) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ",", "sales", "sales=-101%", "sales=30%", "default=0", "default=2,sales=-5%"]
+)
+def test_a_stress_that_says_nothing_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="write it as sales=-30%"):
+        stress_preset(text)
+
+
+def test_the_limits_of_a_product_hold_on_every_day_and_a_coverage_of_today_does_not(
+    lines: SalesLines,
+) -> None:
+    span, cap = (date(2024, 3, 1), date(2024, 4, 1)), 100_000
+    held = Applicant(product_cap_minor=cap, covered_until=date(2023, 1, 1))
+    plain = backtest(lines, shipped_policy(), *span).champion
+    capped = backtest(lines, shipped_policy(), *span, applicants=dict.fromkeys(lines.shops, held)).champion
+    for before, after in zip(plain.months, capped.months, strict=True):
+        assert after.approved == before.approved > 0
+        assert 0 < after.limit_minor <= after.approved * cap < before.limit_minor
 
 
 def test_before_any_sale_nothing_is_known() -> None:

@@ -21,6 +21,7 @@ from microloan.underwriting.fitting import (
     cases_of_lines,
     cases_of_rows,
     fit,
+    fit_until,
     score_cases,
 )
 from microloan.underwriting.outcome import auc, outcome
@@ -148,6 +149,25 @@ def test_too_few_cases_and_unknown_candidates_are_refused(cases: Cases) -> None:
         cases_of_rows([{}], [])
     with pytest.raises(BadInput, match="after the last day"):
         cases_of_lines(market(1), shipped_policy(), first=LAST, last=FIRST)
+
+
+def test_a_fit_that_tells_nothing_of_other_shops_is_refused() -> None:
+    with pytest.raises(BadInput, match="hardly ranked at all; 30 are bad"):
+        fit_until(market(40), shipped_policy(), date(2024, 3, 1), name="chance")
+
+
+def test_a_fit_until_a_day_uses_no_outcome_after_it_and_is_tested_from_it(lines: SalesLines) -> None:
+    until = date(2024, 6, 1)
+    done = fit_until(lines, shipped_policy(), until, name="ours")
+    assert max(done.fitted.days) + timedelta(days=90) <= until
+    assert done.out_of_time is not None
+    assert min(done.out_of_time.days) == until
+    early = lines.take(lines.paid_day <= until.toordinal())
+    blind = fit_until(early, shipped_policy(), until, name="ours")
+    assert blind.fitted.text == done.fitted.text
+    assert blind.out_of_time is None
+    with pytest.raises(BadInput, match="no outcome is known by then"):
+        fit_until(lines, shipped_policy(), date(2023, 6, 1), name="ours")
 
 
 def test_a_template_without_odds_is_refused(cases: Cases) -> None:

@@ -162,7 +162,7 @@ def test_rows_of_a_database_are_read_with_day_ordinals() -> None:
 def test_rows_without_orders_are_daily_totals() -> None:
     row = one()
     del row["order_id"]
-    assert sales_lines([row]).daily_totals
+    assert sales_lines([row]).is_total.all()
 
 
 def test_an_order_of_several_lines_is_counted_once_in_each_shop() -> None:

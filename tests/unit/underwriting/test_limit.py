@@ -215,3 +215,12 @@ def test_there_is_no_seasonal_limit_outside_the_sixty_days(day: date) -> None:
 
 def test_without_a_year_to_compare_there_is_no_seasonal_limit() -> None:
     assert limit(features(last_peak_sales=15_000_000), day=date(2025, 5, 12)).seasonal is None
+
+
+def test_what_is_not_set_is_said_in_the_readers_language() -> None:
+    found = limit(features())
+    texts = {each.name: (each.text("en"), each.text("zh")) for each in found.steps}
+    english, chinese = texts["net_assets_cap"]
+    assert "not set" in english
+    assert "（未设置）" in chinese
+    assert not any("not set" in zh or "not known" in zh for _, zh in texts.values())
