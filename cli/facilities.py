@@ -11,6 +11,7 @@ from .documents import document, listed
 from .names import facility_named, merchant_named, offer_named
 from .options import commands, group
 from .render import Note
+from .requests import waiting_answer, waits
 from .run import Answer, Run
 from .view import View
 
@@ -138,9 +139,8 @@ def freeze(run: Run, facility: FacilityId, reason: Reason = "") -> Answer:
     Example:
       microloan facility freeze FACILITY --reason "address unknown"
     """
-    return facility_answer(
-        run, run.book.freeze(facility_named(run, facility), reason=reason, idempotency_key=run.options.key)
-    )
+    done = run.book.freeze(facility_named(run, facility), reason=reason, idempotency_key=run.options.key)
+    return facility_answer(run, done, "undo.freeze")
 
 
 def unfreeze(run: Run, facility: FacilityId, reason: Reason = "") -> Answer:
@@ -149,9 +149,8 @@ def unfreeze(run: Run, facility: FacilityId, reason: Reason = "") -> Answer:
     Example:
       microloan facility unfreeze FACILITY
     """
-    return facility_answer(
-        run, run.book.unfreeze(facility_named(run, facility), reason=reason, idempotency_key=run.options.key)
-    )
+    done = run.book.unfreeze(facility_named(run, facility), reason=reason, idempotency_key=run.options.key)
+    return facility_answer(run, done, "undo.unfreeze")
 
 
 def close(run: Run, facility: FacilityId, reason: Reason = "") -> Answer:
@@ -174,13 +173,18 @@ def limit(run: Run, facility: FacilityId, amount: Amount, reason: Reason = "") -
     Example:
       microloan facility limit FACILITY 50000 --reason "review of March"
     """
-    done = run.book.set_limit(
-        facility_named(run, facility), amount, reason=reason, idempotency_key=run.options.key
-    )
-    return facility_answer(run, done)
+    before = run.book.facility(facility_named(run, facility))
+    done = run.book.set_limit(before.id, amount, reason=reason, idempotency_key=run.options.key)
+    return facility_answer(run, done, "undo.limit", before.limit)
 
 
-def facility_answer(run: Run, facility: Any) -> Answer:
-    """A facility, shown."""
+def facility_answer(run: Run, facility: Any, undo: str = "", limit: object = None) -> Answer:
+    """A facility, shown, with how to take back what was done to it."""
+    if waits(facility):
+        return waiting_answer(run, facility)
     values = document(facility, "facility")
-    return Answer(values, (View(run.messages).facts("facility", values, FACILITY),))
+    view = View(run.messages)
+    blocks: tuple[Any, ...] = (view.facts("facility", values, FACILITY),)
+    if undo and not values["replayed"]:
+        blocks += (view.note(undo, "dim", id=values["id"], limit=limit),)
+    return Answer(values, blocks)

@@ -9,8 +9,10 @@ import typer
 from .arguments import File
 from .documents import document
 from .options import commands, group
+from .render import Facts
+from .requests import waiting_answer, waits
 from .run import Answer, Run
-from .view import View
+from .view import View, percent
 
 IN_FORCE = "as_of currency four_eyes net_assets lpr rate_ceiling"
 
@@ -49,19 +51,35 @@ def show(run: Run) -> Answer:
 
 
 def _shown(run: Run, settings: Any) -> Answer:
+    if waits(settings):
+        return waiting_answer(run, settings)
     values = document(settings)
     view = View(run.messages)
-    missing = run.messages.text("not_set")
-    in_force = {name: missing if value is None else value for name, value in values.items()}
-    entries = [{**entry, "entry": _one_line(entry["value"])} for entry in values["settings"]]
+    entries = [
+        {**entry, "name": run.messages.label(entry["name"]), "entry": _one_line(run, entry["value"])}
+        for entry in values["settings"]
+    ]
     return Answer(
         values,
         (
-            view.facts("lender", in_force, IN_FORCE),
+            _in_force(run, values),
             view.table("settings", entries, "name first_day entry set_by"),
         ),
     )
 
 
-def _one_line(value: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {part}" for name, part in value.items() if name != "from")
+def _in_force(run: Run, values: dict[str, Any]) -> Facts:
+    """What is in force; what has no input says so, it never silently passes as met."""
+    view, missing = View(run.messages), run.messages.text("not_set")
+    cells = ((name, view.cell(name, values[name]) or missing) for name in IN_FORCE.split())
+    return Facts(view.title("lender"), tuple((run.messages.label(name), cell) for name, cell in cells))
+
+
+def _one_line(run: Run, value: dict[str, Any]) -> str:
+    """An entry's own fields but its day: ``rate 3.1%``."""
+    view = View(run.messages)
+    shown = {
+        name: percent(part) if name == "rate" and isinstance(part, str) else view.cell(name, part)
+        for name, part in value.items()
+    }
+    return ", ".join(f"{run.messages.label(name)} {part}" for name, part in shown.items() if name != "from")

@@ -21,6 +21,19 @@
     [[accounts]]
     from = 2025-01-01
     payout = "…"
+    [[back_dating]]
+    from = 2025-01-01
+    days = 7                        # with four eyes: older entries wait for a second person
+    [[provisions]]
+    from = 2025-01-01               # not before the open day: closed days keep the rates they had
+    normal = "1.5%"
+    special_mention = "3%"
+    substandard = "30%"
+    doubtful = "60%"
+    loss = "100%"
+    [[retention]]
+    from = 2025-01-01
+    years = 10                      # a merchant's data are kept that long after its last contract
 
 Every entry counts from its day until the next one. A cap without its input is reported as not set; it never passes as met.
 
@@ -32,7 +45,7 @@ from __future__ import annotations
 import json
 import secrets
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -42,20 +55,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ..accounting.provisions import SHIPPED_RATES
 from ..days import FIRST_DAY, parse_date
-from ..errors import FourEyesRequired, InvalidFile, InvalidSetting, MicroloanError
+from ..errors import InvalidFile, InvalidSetting, MicroloanError
 from ..money import plain_decimal, to_major, to_minor
 from ..products import RateCeiling
 from ..rates import parse_percentage, rate_decimal
 from ..servicing.facility import ExposureCap
-from ..store import catalogue, merchants
+from ..store import catalogue
 from ..store import settings as store
 from ..store.chain import canonical_json
 from ..store.unit import Unit
+from ..terms import CLASS_NAMES
 from .desk import Desk
+from .requests import Operation, Payload, command
+from .results import Waiting
 
 _KEY_NAME = "identifier_key"
-_GROUP_AT_MOST = 10_000
+
+#: Years of keeping where the lender has not said otherwise. House rule; RELIABILITY (retention hold).
+RETENTION_YEARS = 10
 
 
 def _checked(read: Any) -> Any:
@@ -107,6 +126,28 @@ class Holidays(_Dated):
     days: tuple[Day, ...]
 
 
+class BackDating(_Dated):
+    """How many days back one person alone may date an entry in a book with four eyes."""
+
+    days: Annotated[int, Field(ge=0, le=3660, strict=True)]
+
+
+class Provisions(_Dated):
+    """Shares of principal set aside per class, all five of them (拨备率)."""
+
+    normal: Share
+    special_mention: Share
+    substandard: Share
+    doubtful: Share
+    loss: Share
+
+
+class Retention(_Dated):
+    """Years for which a merchant's data are kept after the last contract has ended."""
+
+    years: Annotated[int, Field(ge=0, le=100, strict=True)]
+
+
 class Accounts(_Dated):
     """The lender's accounts by purpose."""
 
@@ -125,6 +166,9 @@ class LenderFile(BaseModel):
     caps: tuple[Caps, ...] = ()
     holidays: tuple[Holidays, ...] = ()
     accounts: tuple[Accounts, ...] = ()
+    back_dating: tuple[BackDating, ...] = ()
+    provisions: tuple[Provisions, ...] = ()
+    retention: tuple[Retention, ...] = ()
 
     @classmethod
     def read(cls, file: Path | str) -> LenderFile:
@@ -156,7 +200,9 @@ class LenderFile(BaseModel):
                 yield name, entry.first_day, canonical_json(_plain(entry))
 
 
-_NAMES = ("net_assets", "lpr", "ceilings", "caps", "holidays", "accounts")
+_NAMES = (
+    "net_assets", "lpr", "ceilings", "caps", "holidays", "accounts", "back_dating", "provisions", "retention",
+)  # fmt: skip
 
 
 def _plain(entry: BaseModel) -> dict[str, Any]:
@@ -214,31 +260,17 @@ class Lender:
 
     def set(
         self, given: Path | str | dict[str, Any] | LenderFile, *, idempotency_key: str | None = None
-    ) -> LenderSettings:
-        """Set what a file (or mapping) says; the same again changes nothing.
+    ) -> LenderSettings | Waiting:
+        """Set what a file (or mapping) says; the same again changes nothing. Raises InvalidSetting, InvalidFile.
 
-        Raises InvalidSetting, InvalidFile; FourEyesRequired where the book wants a second person and none approves.
+        With the four-eyes setting on it waits for a second person, the setting itself included.
         """
         file = given if isinstance(given, LenderFile) else _read(given)
-        entries = list(file.entries())
         request = {
             "four_eyes": file.four_eyes,
-            "entries": [[name, day.isoformat(), value] for name, day, value in entries],
+            "entries": [[name, day.isoformat(), json.loads(value)] for name, day, value in file.entries()],
         }
-
-        def act(unit: Unit) -> LenderSettings:
-            _guard(unit, file)
-            known = {(row.name, row.effective_on): row.value for row in store.settings(unit)}
-            for name, day, value in entries:
-                if known.get((name, day)) != value:
-                    store.put_setting(unit, name, day, value)
-            if file.four_eyes:
-                catalogue.set_four_eyes(unit, file.four_eyes)
-            return _show(unit, unit.book_day())
-
-        return self._desk.command(
-            "lender.set", request, act, LenderSettings, key=idempotency_key, subject="lender"
-        )
+        return command(self._desk, SET_SETTINGS, request, LenderSettings, key=idempotency_key)
 
     def show(self, as_of: date | None = None) -> LenderSettings:
         """What is in force on a day (default: the open business day)."""
@@ -249,15 +281,42 @@ def _read(given: Path | str | dict[str, Any]) -> LenderFile:
     return LenderFile.parse(given) if isinstance(given, dict) else LenderFile.read(given)
 
 
-def _guard(unit: Unit, file: LenderFile) -> None:
-    book = catalogue.book(unit)
-    if book is not None and book.four_eyes == "on" and unit.approver in ("", unit.actor):
-        raise FourEyesRequired(subject="lender settings", actor=unit.actor)
-    for entry in file.net_assets:
-        to_minor(entry.amount, unit.book.currency, "net_assets.amount")
-    for cap in file.caps:
-        if cap.group_amount is not None:
-            to_minor(cap.group_amount, unit.book.currency, "caps.group_amount")
+def _set(unit: Unit, given: Payload) -> LenderSettings:
+    known = {(row.name, row.effective_on): row.value for row in store.settings(unit)}
+    for name, first, entry in given["entries"]:
+        day, value = date.fromisoformat(first), canonical_json(entry)
+        if known.get((name, day)) != value:
+            _guard(unit, name, day, entry)
+            store.put_setting(unit, name, day, value)
+    if given["four_eyes"]:
+        set_four_eyes(unit, given["four_eyes"])
+    return _show(unit, unit.book_day())
+
+
+SET_SETTINGS = Operation("lender.set", _set, "lender")
+
+
+def set_four_eyes(unit: Unit, setting: str) -> None:
+    """Switch the four-eyes setting, ``off`` or ``on``; who switched it and when stays on file, day by day."""
+    if setting == four_eyes_on_file(unit):
+        return
+    catalogue.set_four_eyes(unit, setting)
+    store.put_setting(unit, "four_eyes", unit.book_day(), canonical_json({"four_eyes": setting}))
+
+
+def four_eyes_on_file(unit: Unit) -> str:
+    """The four-eyes setting as it was switched last, by those who may: ``off`` or ``on``."""
+    found = _value_on(unit, "four_eyes", unit.book_day())
+    return "off" if found is None else str(found["four_eyes"])
+
+
+def _guard(unit: Unit, name: str, first_day: date, value: dict[str, Any]) -> None:
+    for field in ("amount", "group_amount"):
+        if field in value and name in ("net_assets", "caps"):
+            to_minor(value[field], unit.book.currency, f"{name}.{field}")
+    if name == "provisions" and first_day < (opened := catalogue.last_open_day(unit)):
+        reason = f"days before {opened} are closed, with the rates they had"
+        raise InvalidSetting(field="provisions.from", value=str(first_day), reason=reason)
 
 
 def _show(unit: Unit, day: date) -> LenderSettings:
@@ -267,7 +326,7 @@ def _show(unit: Unit, day: date) -> LenderSettings:
     listed = tuple(
         Setting(row.name, row.effective_on, json.loads(row.value), row.set_by)
         for row in store.settings(unit)
-        if row.name in _NAMES
+        if row.name in (*_NAMES, "four_eyes")
     )
     return LenderSettings(
         day, currency, book.four_eyes if book else "off", None if assets is None else to_major(assets, currency),
@@ -313,26 +372,27 @@ def holidays(unit: Unit) -> frozenset[date]:
     return frozenset(date.fromisoformat(day) for row in rows for day in json.loads(row.value)["days"])
 
 
-def related_group(unit: Unit, merchant_id: str) -> frozenset[str]:
-    """A merchant with its related parties, theirs, and so on."""
-    group, fringe = {merchant_id}, [merchant_id]
-    while fringe and len(group) < _GROUP_AT_MOST:
-        links = merchants.links(unit, fringe.pop())
-        found = {party for link in links for party in (link.merchant, link.other)} - group
-        group |= found
-        fringe.extend(found)
-    return frozenset(group)
+def provision_rates(unit: Unit, day: date) -> Mapping[str, Fraction]:
+    """The share of principal set aside per class at the close of a day: the lender's own, else the shipped ones."""
+    found = _value_on(unit, "provisions", day)
+    return SHIPPED_RATES if found is None else {name: Fraction(found[name]) for name in CLASS_NAMES}
 
 
-def exposure_caps(unit: Unit, merchant_id: str) -> tuple[ExposureCap, ...]:
-    """The lender's caps on a merchant and on it with its related parties, with what is lent under each now.
+def retention_years(unit: Unit, day: date) -> int:
+    """Years for which a merchant's data are kept after its last contract has ended."""
+    found = _value_on(unit, "retention", day)
+    return RETENTION_YEARS if found is None else int(found["years"])
+
+
+def exposure_caps(unit: Unit, merchant_id: str, group: Collection[str]) -> tuple[ExposureCap, ...]:
+    """The lender's caps on a merchant and on the *group* of it and its related parties, with what is lent under each now.
 
     A cap whose input is not set has ``most`` None.
     """
     day = unit.book_day()
     if dated_caps(unit, day) is None:
         return ()
-    used = store.exposures(unit, sorted(related_group(unit, merchant_id)))
+    used = store.exposures(unit, sorted(group))
     return caps_against(unit, day, used.get(merchant_id, 0), sum(used.values()))
 
 

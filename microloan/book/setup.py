@@ -7,11 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..clock import DEFAULT_ZONE, local_date
-from ..errors import CurrencyMismatch, InvalidSetting
+from ..errors import CurrencyMismatch, InvalidSetting, NoBook
 from ..money import currency_digits
 from ..products import Product
 from ..store import catalogue
-from ..store.unit import Unit, no_book
+from ..store.unit import Unit
 from . import products
 from .desk import Desk
 from .results import Book
@@ -29,6 +29,9 @@ def init(
 
     def act(unit: Unit) -> Book:
         found = catalogue.book(unit)
+        if found is None:
+            unit.lock_bucket(0)  # of two who open one book at once, the second finds it open
+            found = catalogue.book(unit)
         if found is not None:
             return _existing(unit, found, currency)
         _open(unit, currency or "CNY", open_day or local_date(desk.clock, zone), zone, buckets, four_eyes)
@@ -66,6 +69,10 @@ def _open(unit: Unit, currency: str, open_day: date, zone: str, buckets: int | N
     from .policies import register_shipped_policy  # underwriting is heavy, and few processes open a book
 
     register_shipped_policy(unit)
+    if four_eyes == "on":
+        from .lender import set_four_eyes
+
+        set_four_eyes(unit, four_eyes)
 
 
 def _existing(unit: Unit, found: Any, currency: str | None) -> Book:
@@ -82,5 +89,5 @@ def settings(unit: Unit) -> Book:
     """The book as it stands."""
     row = catalogue.book(unit)
     if row is None:
-        raise no_book(unit.tenant)
+        raise NoBook(tenant=unit.tenant)
     return _view(unit, row, created=False)

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Connection,
     Engine,
     Integer,
@@ -47,6 +48,9 @@ APPLICATION_ID = 0x6D6C6F6E
 
 #: A day after every day the book knows.
 FAR = date.max
+
+#: How long SQLite itself waits for a lock before the command pauses and asks again.
+BUSY_SECONDS = 0.005
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITES = "microloan_writes"
@@ -119,6 +123,12 @@ def table_args(*parts: Any, rowid: bool = True) -> tuple[Any, ...]:
     return (*parts, {"sqlite_strict": True, "sqlite_with_rowid": rowid})
 
 
+def among(column: str, *values: str) -> CheckConstraint:
+    """The check that a column holds one of our own words."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
 def table_of(model: type[SQLModel]) -> Table:
     """The Core table of a table class, for prebuilt statements."""
     return cast(Table, model.__table__)  # type: ignore[attr-defined]
@@ -127,7 +137,7 @@ def table_of(model: type[SQLModel]) -> Table:
 # --- the engine ------------------------------------------------------------------------------------------------------
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str | URL) -> Engine:
     """The engine of a book that owns its database.
 
     On SQLite: every write begins IMMEDIATE, a read takes no write lock, commits are durable (synchronous=FULL), a missing
@@ -135,10 +145,16 @@ def open_engine(url: str) -> Engine:
     """
     target = _parsed(url)
     if target.get_backend_name() != "sqlite":
-        return create_engine(target, hide_parameters=True, pool_pre_ping=False)
-    engine = create_engine(target, hide_parameters=True, connect_args={"timeout": 0.005})
+        return _silent(create_engine(target, hide_parameters=True, pool_pre_ping=False))
+    engine = _silent(create_engine(target, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _silent(engine: Engine) -> Engine:
+    """``hide_parameters`` keeps what is written out of the log; at level DEBUG the rows that are read would show there."""
+    engine._should_log_debug = lambda: False  # type: ignore[method-assign]
     return engine
 
 
@@ -174,11 +190,11 @@ def prepare_file(engine: Engine) -> None:
             raw.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
 
-def _parsed(url: str) -> URL:
+def _parsed(url: str | URL) -> URL:
     try:
         target = make_url(url)
     except ArgumentError:
-        raise StorageFailed(database=url.split("@")[-1][:80], reason="not a database URL") from None
+        raise StorageFailed(database=str(url).split("@")[-1][:80], reason="not a database URL") from None
     if target.get_backend_name() not in ("sqlite", "postgresql"):
         raise StorageFailed(database=target.get_backend_name(), reason="use sqlite or postgresql+psycopg")
     return target

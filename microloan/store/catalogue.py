@@ -82,6 +82,12 @@ def buckets(unit: Unit) -> Sequence[Row]:
     return rows
 
 
+def last_open_day(unit: Unit) -> date:
+    """The business day of the bucket that is furthest; every earlier day is closed somewhere."""
+    day: date = max(row.open_day for row in buckets(unit))
+    return day
+
+
 def add_book(unit: Unit, row: dict[str, Any], open_day: date) -> None:
     """Insert a book and its buckets."""
     unit.connection.execute(_ADD_BOOK, row)

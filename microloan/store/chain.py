@@ -21,9 +21,7 @@ def canonical_json(value: object) -> str:
     >>> canonical_json({"b": 1, "a": date(2024, 1, 2)})
     '{"a":"2024-01-02","b":1}'
     """
-    return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _encoded(_plain(value))
 
 
 def sha256(text: str) -> str:
@@ -36,9 +34,12 @@ def row_hash(row: Mapping[str, Any]) -> str:
     return sha256(canonical_json({name: value for name, value in row.items() if name != "hash"}))
 
 
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def _plain(value: object) -> object:
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, datetime):

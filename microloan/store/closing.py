@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, case, func, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from ..days import day_number
 from .base import insert as insert_or_update
@@ -78,6 +79,8 @@ _LAST_SEAL = select(SEALS.c.hash).where(*keyed(SEALS)).order_by(SEALS.c.day.desc
 _SEALS = select(SEALS).where(*keyed(SEALS)).order_by(SEALS.c.day)
 _ADD_SEAL = insert(SEALS)
 
+_HALF = 1 << 32
+
 
 # --- loans to which nothing happens ----------------------------------------------------------------------------------
 
@@ -101,12 +104,30 @@ def night_totals(unit: Unit, bucket: int, days: Sequence[date]) -> list[GroupNig
     for place, day in enumerate(ends):
         values[f"actual_{place}"] = day_number(day, "actual")
         values[f"thirty_{place}"] = day_number(day, "30E/360")
-    rows = unit.execute(_nights(len(days)), values).all()
+    rows = _summed(unit, len(days), values)
     currencies = {row[0]: _currency(unit, bucket, row[0]) for row in rows}
     return [
         GroupNights(product, class_, memo, component, currencies[product], _per_night(sums))
         for product, class_, memo, component, *sums in rows
     ]
+
+
+def _summed(unit: Unit, nights: int, values: dict[str, Any]) -> list[Sequence[Any]]:
+    """The rows of the grouped pass. Where SQLite's SUM passes 64 bits, it is taken again in two halves, which cannot."""
+    try:
+        return list(unit.execute(_nights(nights), values).all())
+    except OperationalError as fault:
+        if "integer overflow" not in str(fault.orig):
+            raise
+    groups = len(_GROUP)
+    return [
+        (*row[:groups], *(high * _HALF + low for high, low in _pairs(row[groups:])))
+        for row in unit.execute(_nights(nights, halves=True), values)
+    ]
+
+
+def _pairs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
+    return zip(values[::2], values[1::2], strict=True)
 
 
 def _per_night(sums: Sequence[Any]) -> tuple[int, ...]:
@@ -116,19 +137,24 @@ def _per_night(sums: Sequence[Any]) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=64)
-def _nights(nights: int) -> Any:
+def _nights(nights: int, halves: bool = False) -> Any:
     """The grouped pass. One night: Σ f(1) − f(0); several: Σ f(n) − whole − q·u₀ at each end, one scan for all of them.
 
-    Neither holds ``whole``, so that a sum stays far from 64 bits. Truncating division floors: no operand is below zero.
+    Neither holds ``whole``, so that a sum stays far from 64 bits; with *halves* the high and the low part of each are summed
+    by themselves. Truncating division floors: no operand is below zero.
     """
     ends = range(nights + 1)
     sums = [_both_counts(_night)] if nights == 1 else [_both_counts(_end, place) for place in ends]
     return (
-        select(*_GROUP, *(func.sum(each) for each in sums))
+        select(*_GROUP, *(func.sum(part) for each in sums for part in (_halves(each) if halves else (each,))))
         .where(*keyed(ACCRUALS), _A.next_action > bindparam("last", type_=_A.next_action.type))
         .group_by(*_GROUP)
         .order_by(*_GROUP)
     )
+
+
+def _halves(amount: Any) -> tuple[Any, Any]:
+    return amount // _HALF, amount % _HALF
 
 
 def _both_counts(formula: Any, *place: int) -> Any:

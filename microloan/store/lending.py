@@ -6,6 +6,7 @@ be used: SQLite without statistics would rather walk a bucket in the wanted orde
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -193,9 +194,18 @@ def _notice(row: dict[str, Any]) -> dict[str, Any]:
         "type": f"microloan.{row['kind']}.v1",
         "subject": row["loan"] or row["facility"],
         "time": row["recorded_at"],
-        "data": row["payload"],
+        "data": _told(row),
         "published_at": None,
     }
+
+
+def _told(row: dict[str, Any]) -> str:
+    """What a notice says of an event: its days and what it belongs to, then the event's own fields."""
+    named = ("facility", "loan", "reverses")
+    places = {name: row[name] for name in named if row[name]} | {"command": row["command"]}
+    days = {name: row[name].isoformat() for name in ("value_date", "booked_on")}
+    own = str(row["payload"])[1:]
+    return json.dumps(places | days, separators=(",", ":"))[:-1] + ("," if own != "}" else "") + own
 
 
 def add_journal(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:

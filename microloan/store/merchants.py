@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
@@ -40,12 +41,13 @@ _LINKS = (
     .where(or_(LINKS.c.merchant == bindparam("merchant"), LINKS.c.other == bindparam("merchant")))
     .order_by(LINKS.c.merchant, LINKS.c.other)
 )
-_ALL_LINKS = select(LINKS.c.merchant, LINKS.c.other).where(LINKS.c.tenant == bindparam("tenant"))
-_ADD_IDENTIFIER = (
-    upsert(IDENTIFIERS)
-    .on_conflict_do_nothing(index_elements=["tenant", "bucket", "merchant", "kind", "digest"])
-    .returning(IDENTIFIERS.c.merchant)
+_ALL_LINKS = select(LINKS).where(LINKS.c.tenant == bindparam("tenant"))
+_NOTED = upsert(IDENTIFIERS)
+_PUT_IDENTIFIER = _NOTED.on_conflict_do_update(
+    index_elements=["tenant", "bucket", "merchant", "kind", "digest"],
+    set_={name: _NOTED.excluded[name] for name in ("first_day", "last_day")},
 )
+_IDENTIFIER = select(IDENTIFIERS).where(*keyed(IDENTIFIERS, "merchant", "kind", "digest"))
 _IDENTIFIERS = (
     select(IDENTIFIERS)
     .where(*keyed(IDENTIFIERS, "merchant"))
@@ -114,21 +116,25 @@ def links(unit: Unit, merchant_id: str) -> Sequence[Row]:
     return rows
 
 
-def all_links(unit: Unit) -> list[tuple[str, str]]:
+def all_links(unit: Unit) -> Sequence[Row]:
     """Every pair of related merchants."""
-    return [(row.merchant, row.other) for row in unit.execute(_ALL_LINKS)]
+    rows: Sequence[Row] = unit.execute(_ALL_LINKS).all()
+    return rows
 
 
-def add_identifier(unit: Unit, merchant_id: str, kind: str, digest: str, last_four: str) -> bool:
-    """Note an identifier of a merchant; False when it was known."""
-    row = {
-        "tenant": unit.tenant,
-        "bucket": unit.bucket_of(merchant_id),
-        "merchant": merchant_id,
-        "kind": kind,
-    }
-    more = {"digest": digest, "last_four": last_four, "added_at": unit.now}
-    return unit.connection.execute(_ADD_IDENTIFIER, row | more).first() is not None
+def put_identifier(
+    unit: Unit, merchant_id: str, kind: str, digest: str, last_four: str, span: tuple[date, date | None]
+) -> None:
+    """Note an identifier of a merchant, or the days between which a known one was its; no last day: it has it still."""
+    row = {"tenant": unit.tenant, "bucket": unit.bucket_of(merchant_id), "merchant": merchant_id}
+    row |= {"kind": kind, "digest": digest, "last_four": last_four, "added_at": unit.now}
+    unit.connection.execute(_PUT_IDENTIFIER, row | {"first_day": span[0], "last_day": span[1]})
+
+
+def identifier(unit: Unit, merchant_id: str, kind: str, digest: str) -> Row | None:
+    """One identifier of a merchant."""
+    values = {"bucket": unit.bucket_of(merchant_id), "merchant": merchant_id, "kind": kind, "digest": digest}
+    return unit.execute(_IDENTIFIER, values).first()
 
 
 def identifiers(unit: Unit, merchant_id: str) -> Sequence[Row]:

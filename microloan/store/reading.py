@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Select, bindparam, func, select
 
 from .base import FAR
 from .lending import Row, columns, fixed
-from .tables_lending import COMMANDS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
+from .tables_lending import BUCKETS, COMMANDS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
 from .unit import Unit
 
 _TENANT: BindParameter[str] = bindparam("tenant")
@@ -24,6 +24,19 @@ _HELD = (
     .where(LOANS.c.tenant == _TENANT, LOANS.c.held_through.is_not(None))
     .order_by(LOANS.c.id)
 )
+_OWING = (
+    LOANS.c.tenant == _TENANT,
+    LOANS.c.status.in_(("active", "overdue")),
+    LOANS.c.held_through.is_(None),
+)
+_DUE = (
+    select(LOANS.c.bucket, LOANS.c.id)
+    .join(BUCKETS, (BUCKETS.c.tenant == LOANS.c.tenant) & (BUCKETS.c.bucket == LOANS.c.bucket))
+    .where(*_OWING)
+    .order_by(LOANS.c.bucket, LOANS.c.id)
+)
+_DUE_TODAY = _DUE.where(LOANS.c.oldest_due == BUCKETS.c.open_day)
+_PAST_DUE = _DUE.where(LOANS.c.oldest_due < BUCKETS.c.open_day)
 _LOANS = select(*columns(LOANS)).where(LOANS.c.tenant == _TENANT).order_by(LOANS.c.drawn_on, LOANS.c.id)
 _FACILITIES = (
     select(*columns(FACILITIES))
@@ -75,6 +88,12 @@ def pending_loans(unit: Unit) -> Sequence[Row]:
 def held_loans(unit: Unit) -> Sequence[Row]:
     """Loans the close has set aside."""
     rows: Sequence[Row] = unit.execute(_HELD).all()
+    return rows
+
+
+def due_loans(unit: Unit, *, today: bool) -> Sequence[Row]:
+    """Bucket and id of running loans whose oldest unpaid due day is the open day, or lies before it; held ones left out."""
+    rows: Sequence[Row] = unit.execute(_DUE_TODAY if today else _PAST_DUE).all()
     return rows
 
 

@@ -7,23 +7,21 @@ its autogenerate would drop them. Source: STORAGE (embedding), RELIABILITY 13 to
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from ..errors import SchemaMismatch
-from . import tables_lending
+from . import tables_cash, tables_integrity, tables_lending, tables_sales
 from .base import metadata as _metadata
-
-with suppress(ImportError):
-    import_module(".tables_sales", __package__)
 
 metadata: MetaData = _metadata
 VERSION_TABLE = "ml_alembic_version"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 #: Every schema there has been, oldest first; the last is the one this version works with.
 REVISIONS = ("0001",)
@@ -48,7 +46,11 @@ class SchemaStatus:
 
 def schema_status(connection: Connection) -> SchemaStatus:
     """Which schema the database has, and what to do when it is not the one this version works with."""
-    found, needed = revision(connection), REVISIONS[-1]
+    return _status(revision(connection))
+
+
+def _status(found: str) -> SchemaStatus:
+    needed = REVISIONS[-1]
     if found == needed:
         return SchemaStatus(found, needed)
     if found == "none" or found in REVISIONS:
@@ -57,8 +59,8 @@ def schema_status(connection: Connection) -> SchemaStatus:
 
 
 def require_current(connection: Connection) -> None:
-    """Raise SchemaMismatch, with what to do, unless schema and code agree."""
-    status = schema_status(connection)
+    """Raise SchemaMismatch, with what to do, unless schema and code agree; looks at the revision alone."""
+    status = _status(str(connection.execute(_REVISION).scalar()))
     if not status.current:
         raise SchemaMismatch(found=status.found, needed=status.needed, remedy=status.remedy)
 
@@ -85,7 +87,8 @@ def upgrade(connection: Connection) -> SchemaStatus:
         raise SchemaMismatch(found=status.found, needed=status.needed, remedy=status.remedy)
     from alembic import command
 
-    command.upgrade(_alembic({"connection": connection}), "head")
+    with _alembic_of_the_host():
+        command.upgrade(_alembic({"connection": connection}), "head")
     return schema_status(connection)
 
 
@@ -99,7 +102,7 @@ def offline_sql(dialect: str) -> str:
 
 
 def include_name(name: str | None, kind: str, parent_names: object) -> bool:
-    """For a host's Alembic: True for what is not ours. ``context.configure(include_name=microloan.store.schema.include_name)``.
+    """For a host's Alembic: True for what is not ours. ``context.configure(include_name=microloan.alembic.include_name)``.
 
     >>> include_name("ml_loan", "table", {}), include_name("customer", "table", {})
     (False, True)
@@ -107,16 +110,30 @@ def include_name(name: str | None, kind: str, parent_names: object) -> bool:
     return not (kind == "table" and name is not None and name.startswith("ml_"))
 
 
+@contextmanager
+def _alembic_of_the_host() -> Iterator[None]:
+    """Alembic knows one running migration in a process and forgets it with ours: a host's that called us goes on after."""
+    from alembic import context, op
+
+    running = [proxy for module in (context, op) if (proxy := vars(module).get("_proxy")) is not None]
+    try:
+        yield
+    finally:
+        for proxy in running:
+            proxy._install_proxy()
+
+
 def _alembic(attributes: dict[str, Any]) -> Any:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes.update(attributes)
     return config
 
 
 __all__ = [
     "REVISIONS", "VERSION_TABLE", "SchemaStatus", "include_name", "metadata", "offline_sql", "require_current",
-    "revision", "schema_status", "tables_lending", "upgrade",
+    "revision", "schema_status", "tables_cash", "tables_integrity", "tables_lending",
+    "tables_sales", "upgrade",
 ]  # fmt: skip

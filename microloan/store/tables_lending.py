@@ -13,14 +13,9 @@ from typing import Any
 from sqlalchemy import DDL, CheckConstraint, Connection, Index, Table, Text, UniqueConstraint, event, text
 from sqlmodel import Field
 
-from .base import Base, BigInt, Day, Instant, table_args, table_of
+from .base import Base, BigInt, Day, Instant, among, table_args, table_of
 
 FLAG = "{0} IN (0, 1)"
-
-
-def _among(column: str, *values: str) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 class BookRow(Base, table=True):
@@ -28,7 +23,7 @@ class BookRow(Base, table=True):
 
     __tablename__ = "ml_book"
     __table_args__ = table_args(
-        CheckConstraint("buckets BETWEEN 1 AND 4096", name="buckets"), _among("four_eyes", "off", "on")
+        CheckConstraint("buckets BETWEEN 1 AND 4096", name="buckets"), among("four_eyes", "off", "on")
     )
     tenant: str = Field(primary_key=True, sa_type=Text)
     currency: str = Field(sa_type=Text)
@@ -54,7 +49,7 @@ class ProductRow(Base, table=True):
     __tablename__ = "ml_product"
     __table_args__ = table_args(
         CheckConstraint("version > 0", name="version"),
-        _among("status", "proposed", "approved"),
+        among("status", "proposed", "approved"),
         CheckConstraint("(status = 'approved') = (approved_at IS NOT NULL)", name="approved"),
     )
     tenant: str = Field(primary_key=True, sa_type=Text)
@@ -75,7 +70,7 @@ class OfferRow(Base, table=True):
 
     __tablename__ = "ml_offer"
     __table_args__ = table_args(
-        _among("status", "offered", "signed", "expired", "superseded"),
+        among("status", "offered", "signed", "expired", "superseded"),
         CheckConstraint("limit_minor >= 0 AND seasonal_limit_minor >= 0", name="limits"),
         CheckConstraint("(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name="seasonal"),
         Index(
@@ -108,7 +103,7 @@ class FacilityRow(Base, table=True):
 
     __tablename__ = "ml_facility"
     __table_args__ = table_args(
-        _among("status", "active", "frozen", "closed", "expired"),
+        among("status", "active", "frozen", "closed", "expired"),
         CheckConstraint("limit_minor >= 0 AND seasonal_limit_minor >= 0", name="limits"),
         CheckConstraint("(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name="seasonal"),
         CheckConstraint("outstanding_minor >= 0 AND pending_minor >= 0", name="used"),
@@ -145,7 +140,7 @@ class LoanRow(Base, table=True):
 
     __tablename__ = "ml_loan"
     __table_args__ = table_args(
-        _among("status", "pending", "cancelled", "active", "overdue", "closed", "written_off"),
+        among("status", "pending", "cancelled", "active", "overdue", "closed", "written_off"),
         CheckConstraint("drawn_minor > 0", name="drawn"),
         CheckConstraint("principal_minor >= 0 AND credit_minor >= 0", name="caches"),
         CheckConstraint(FLAG.format("memo"), name="memo"),
@@ -192,7 +187,10 @@ class EventRow(Base, table=True):
         UniqueConstraint("tenant", "bucket", "id"),
         CheckConstraint("seq > 0", name="seq"),
         CheckConstraint("value_date <= booked_on", name="not_in_future"),
-        CheckConstraint("approver = '' OR approver <> actor", name="four_eyes"),
+        CheckConstraint(FLAG.format("four_eyes"), name="four_eyes_flag"),
+        CheckConstraint(
+            "(four_eyes = 0 AND approver = '') OR (approver <> '' AND approver <> actor)", name="four_eyes"
+        ),
         Index(None, "tenant", "bucket", "loan", "seq"),
         Index(None, "tenant", "bucket", "booked_on"),
     )
@@ -211,6 +209,7 @@ class EventRow(Base, table=True):
     payload: str = Field(sa_type=Text)
     actor: str = Field(sa_type=Text)
     approver: str = Field(sa_type=Text)
+    four_eyes: int = Field(sa_type=BigInt)  # 1: the book would not have it without a second person
     prev_hash: str = Field(sa_type=Text)
     hash: str = Field(sa_type=Text)
 
@@ -223,7 +222,7 @@ class AccrualLine(Base, table=True):
 
     __tablename__ = "ml_accrual"
     __table_args__ = table_args(
-        _among("component", "interest", "penalty"),
+        among("component", "interest", "penalty"),
         CheckConstraint(FLAG.format("memo"), name="memo"),
         CheckConstraint(FLAG.format("day_count"), name="day_count"),
         CheckConstraint(
@@ -255,7 +254,7 @@ class JournalRow(Base, table=True):
 
     __tablename__ = "ml_journal"
     __table_args__ = table_args(
-        _among("source", "command", "night", "morning"),
+        among("source", "command", "night", "morning"),
         CheckConstraint("amount_minor <> 0", name="amount"),
         Index(None, "tenant", "bucket", "day"),
     )
@@ -362,8 +361,6 @@ SEALS = table_of(SealRow)
 OUTBOX = table_of(OutboxRow)
 COMMANDS = table_of(CommandRow)
 
-APPEND_ONLY = (EVENTS, JOURNAL, SEALS)
-
 
 def guards(table: str, dialect: str) -> tuple[str, ...]:
     """The statements that make a table append-only on a database."""
@@ -388,5 +385,10 @@ def _guard(table: Table, connection: Connection, **_: Any) -> None:
         connection.execute(DDL(statement))  # type: ignore[no-untyped-call]
 
 
-for _table in APPEND_ONLY:
-    event.listen(_table, "after_create", _guard)
+def append_only(*tables: Table) -> None:
+    """Nobody may change or take away a row of these tables, on any database."""
+    for table in tables:
+        event.listen(table, "after_create", _guard)
+
+
+append_only(EVENTS, JOURNAL, SEALS)

@@ -88,16 +88,25 @@ class MerchantLinkRow(Base, table=True):
 
 
 class IdentifierRow(Base, table=True):
-    """Something that identifies a merchant — phone, account, licence — as a keyed digest and its last four characters."""
+    """Something that identifies a merchant — phone, account, licence — as a keyed digest and its last four characters.
+
+    The merchant's from ``first_day`` to ``last_day``, both counted; no last day: it has it still. Known since ``added_at``,
+    which stands in the index so that the holders of a day past are counted without a look at the rows.
+    """
 
     __tablename__ = "ml_identifier"
-    __table_args__ = table_args(Index(None, "tenant", "kind", "digest"))
+    __table_args__ = table_args(
+        CheckConstraint("last_day >= first_day", name="span"),
+        Index(None, "tenant", "kind", "digest", "added_at", "merchant"),
+    )
     tenant: str = Field(primary_key=True, sa_type=Text)
     bucket: int = Field(primary_key=True, sa_type=BigInt)
     merchant: str = Field(primary_key=True, sa_type=Text)
     kind: str = Field(primary_key=True, sa_type=Text)
     digest: str = Field(primary_key=True, sa_type=Text)
     last_four: str = Field(sa_type=Text)
+    first_day: date = Field(sa_type=Day)
+    last_day: date | None = Field(default=None, nullable=True, sa_type=Day)
     added_at: datetime = Field(sa_type=Instant)
 
 

@@ -8,17 +8,19 @@ leaving anything behind. Source: STORAGE (embedding), RELIABILITY 16, 25 to 27.
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ..errors import IntegrityBroken, MicroloanError, Retryable, SchemaMismatch, StorageFailed
-from .base import create_private_file, database_file, prepare_file, writing
+from ..errors import IntegrityBroken, MicroloanError, NoDatabase, Retryable, StorageFailed
+from .base import BUSY_SECONDS, create_private_file, database_file, prepare_file, writing
 
 T = TypeVar("T")
 Act = Callable[[Connection], T]
@@ -26,9 +28,14 @@ Act = Callable[[Connection], T]
 #: How long a command of our own queues for a busy database before it gives up.
 PATIENCE_SECONDS = 30.0
 
+_LONGEST_PAUSE = 0.003
+
 _SQLITE_BUSY = {5, 6}  # BUSY and LOCKED, of any extended kind
 _TRY_AGAIN = {"40001", "40P01", "55P03"}
 _NO_TABLE = "42P01"
+
+#: What drivers raise, by way of SQLAlchemy or not; over a damaged SQLite schema Python's fails while it words its complaint.
+FAULTS = (DBAPIError, sqlite3.Error, UnicodeDecodeError)
 
 # A write that changes nothing: takes SQLite's write lock before the first read of a host's deferred transaction,
 # which could not be upgraded afterwards. https://sqlite.org/isolation.html
@@ -56,6 +63,10 @@ class Transactions(Protocol):
         """A connection to stream from."""
         ...
 
+    def give_way(self) -> None:
+        """Between two transactions of a long run: let those in who wait."""
+        ...
+
 
 class OwnEngine:
     """Transactions of an engine the book owns."""
@@ -65,6 +76,7 @@ class OwnEngine:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
+        self.file = database_file(engine.url)
 
     def write(self, act: Act[T]) -> T:
         """Run *act*, commit; queue and run it again while the database says busy. Raises Retryable after 30 seconds."""
@@ -80,38 +92,42 @@ class OwnEngine:
 
     def prepare(self) -> None:
         """Make a SQLite file ready, once in its life. Raises StorageFailed for a file that is something else."""
-        path = database_file(self.engine.url)
-        if path is not None:
-            create_private_file(path)
+        if self.file is not None:
+            create_private_file(self.file)
         if self.dialect == "sqlite":
             self._patiently(self._prepare_once)
 
     def _prepare_once(self) -> None:
         try:
             prepare_file(self.engine)
-        except DBAPIError as fault:
+        except FAULTS as fault:
             raise understood(fault, self.engine.url.database or "") from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One snapshot to stream from."""
-        refuse_missing_file(self.engine)
+        refuse_missing_file(self.file)
         try:
             with self.engine.connect() as connection:
                 marked = self._one_snapshot(connection)
                 with marked.begin():
                     yield marked
-        except DBAPIError as fault:
+        except FAULTS as fault:
             raise understood(fault, self.engine.url.database or "") from None
 
+    def give_way(self) -> None:
+        """SQLite has no queue: who waits for its one lock asks again within these milliseconds."""
+        if self.dialect == "sqlite":
+            time.sleep(_LONGEST_PAUSE + BUSY_SECONDS)
+
     def _once(self, act: Act[T], writes: bool) -> T:
-        refuse_missing_file(self.engine)
+        refuse_missing_file(self.file)
         try:
             with self.engine.connect() as connection:
                 marked = writing(connection) if writes else self._one_snapshot(connection)
                 with marked.begin():
                     return act(marked)
-        except DBAPIError as fault:
+        except FAULTS as fault:
             raise understood(fault, self.engine.url.database or "") from None
 
     def _one_snapshot(self, connection: Connection) -> Connection:
@@ -128,7 +144,7 @@ class OwnEngine:
                 if time.monotonic() > deadline:
                     raise
             # A short and uneven pause: SQLite's own back-off grows to 100 ms and lets some writers wait for seconds.
-            time.sleep(random.uniform(0.0002, 0.003))  # noqa: S311 - a pause, not a secret
+            time.sleep(random.uniform(0.0002, _LONGEST_PAUSE))  # noqa: S311 - a pause, not a secret
 
 
 class HostSession:
@@ -141,20 +157,20 @@ class HostSession:
 
     def write(self, act: Act[T]) -> T:
         """Run *act* inside the host's transaction, under a savepoint. Raises Retryable for the host to try all again."""
-        connection = self.session.connection()
         try:
+            connection = self.session.connection()  # the host may begin here, and find the database busy
             if connection.dialect.name == "sqlite":
                 connection.execute(_TAKE_WRITE_LOCK)
             with connection.begin_nested():
                 return act(connection)
-        except DBAPIError as fault:
+        except FAULTS as fault:
             raise understood(fault, "the host's database") from None
 
     def read(self, act: Act[T]) -> T:
         """Run *act* inside the host's transaction."""
         try:
             return act(self.session.connection())
-        except DBAPIError as fault:
+        except FAULTS as fault:
             raise understood(fault, "the host's database") from None
 
     def define(self, act: Act[T]) -> T:
@@ -166,24 +182,28 @@ class HostSession:
         """The host's connection."""
         yield self.session.connection()
 
+    def give_way(self) -> None:
+        """One transaction, the host's: nobody can be let in."""
 
-def refuse_missing_file(engine: Engine) -> None:
+
+def refuse_missing_file(path: Path | None) -> None:
     """SQLite would make an empty file of a mistyped name."""
-    path = database_file(engine.url)
     if path is not None and not path.exists():
-        raise StorageFailed(database=str(path), reason="no such file; make a book with: microloan init")
+        raise NoDatabase(database=str(path), reason="no such file")
 
 
-def understood(fault: DBAPIError, database: str) -> MicroloanError:
+def understood(fault: Exception, database: str) -> MicroloanError:
     """A database error as one of ours; values of the statement are never in it."""
-    cause = fault.orig
+    if isinstance(fault, UnicodeDecodeError):
+        return StorageFailed(database=database, reason="its schema is damaged; restore a backup")
+    cause = getattr(fault, "orig", fault)
     if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BUSY:
         return Retryable(reason="the database is busy")
     state = getattr(cause, "sqlstate", None)
     if state in _TRY_AGAIN:
         return Retryable(reason="another command was in the way")
     if state == _NO_TABLE or "no such table" in str(cause):
-        return SchemaMismatch(found="none", needed="a book", remedy="run: microloan init")
+        return NoDatabase(database=database, reason="no book in it")
     reason = _first_line(cause)
     if type(fault).__name__ == "IntegrityError":
         return IntegrityBroken(subject=database, reason=f"the database refused it: {reason}")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from base64 import b32encode
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text
 
-from ..errors import NotFound, SchemaMismatch
+from ..errors import NoBook, NotFound
 from ..products import Product
 from .tables_lending import BOOKS, BUCKETS
 
@@ -20,7 +21,8 @@ from .tables_lending import BOOKS, BUCKETS
 Ids = Callable[[str, int], str]
 
 _ID = re.compile(r"[a-z]{2,8}-([0-9]{2,4})-[0-9a-z]{1,40}", re.ASCII)
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # without i, l, o, u: easily misread
+# Base 32 in an alphabet without i, l, o, u, which are easily misread.
+_ALPHABET = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
 _OF_TENANT = BOOKS.c.tenant == bindparam("tenant")
 _SELECT_BOOK = select(BOOKS).where(_OF_TENANT)
 _SELECT_DAY = select(BUCKETS.c.open_day).where(
@@ -48,6 +50,7 @@ class BookSettings:
 class Known:
     """What never changes once read, kept from one transaction to the next: fixed settings, approved product versions."""
 
+    schema_is_current: bool = False
     settings: BookSettings | None = None
     products: dict[tuple[str, int], Product] = field(default_factory=dict)
 
@@ -66,6 +69,7 @@ class Unit:
     actor: str
     approver: str = ""
     hosted: bool = False
+    four_eyes: bool = False  # the book would not have this command without a second person
     command_id: str = ""
     known: Known = field(default_factory=Known)
     _days: dict[int, date] = field(default_factory=dict)
@@ -83,11 +87,11 @@ class Unit:
 
     @property
     def book(self) -> BookSettings:
-        """The book's settings. Raises SchemaMismatch when the tenant has no book yet."""
+        """The book's settings. Raises NoBook when the tenant has none yet."""
         if self.known.settings is None:
             row = self.execute(_SELECT_BOOK).mappings().first()
             if row is None:
-                raise no_book(self.tenant)
+                raise NoBook(tenant=self.tenant)
             fields = {name: row[name] for name in BookSettings.__dataclass_fields__}
             self.known.settings = BookSettings(**fields)
         return self.known.settings
@@ -120,7 +124,7 @@ class Unit:
         return day
 
     def day_of(self, bucket: int) -> date:
-        """The business day a bucket is on, for reading: it may be closed meanwhile. Raises SchemaMismatch without a book."""
+        """The business day a bucket is on, for reading: it may be closed meanwhile. Raises NoBook."""
         return self._day(_SELECT_DAY, bucket)
 
     def lock_bucket(self, bucket: int, wait: bool = True) -> bool:
@@ -133,23 +137,22 @@ class Unit:
             return True
         return bool(self.connection.execute(_TRY_ALONE, values).scalar())
 
-    def lock_group(self, group: str) -> None:
-        """Let one command at a time count what a group of related merchants owes; on SQLite there is only one writer."""
+    def lock_group(self, group: Collection[str]) -> None:
+        """Let one command at a time count what a group of related merchants owes; on SQLite there is only one writer.
+
+        Each merchant is locked, in one order: two groups that differ, but overlap, wait for each other too.
+        """
         if self.dialect == "postgresql":
-            self.connection.execute(_LOCK_ALONE, {"key": advisory_key("group", self.tenant, group)})
+            for key in sorted(advisory_key("group", self.tenant, merchant) for merchant in group):
+                self.connection.execute(_LOCK_ALONE, {"key": key})
 
     def book_day(self) -> date:
         """The book's business day: the earliest of its buckets; for reading, it locks nothing."""
         found = self.execute(_SELECT_BOOK_DAY).scalar()
         if found is None:
-            raise no_book(self.tenant)
+            raise NoBook(tenant=self.tenant)
         day: date = found
         return day
-
-
-def no_book(tenant: str) -> SchemaMismatch:
-    """The schema is there, but nobody has opened this tenant's book."""
-    return SchemaMismatch(found="without a book", needed=f"tenant {tenant!r}", remedy="run: microloan init")
 
 
 def bucket_of(merchant: str, buckets: int) -> int:
@@ -176,9 +179,8 @@ def bucket_in(identifier: str, kind: str) -> int:
 
 def random_id(kind: str, bucket: int) -> str:
     """The identifiers used unless others are injected: 80 random bits, so that nothing is read out of them."""
-    number = secrets.randbits(80)
-    opaque = "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
-    return f"{kind}-{bucket:02d}-{opaque}"
+    opaque = b32encode(secrets.token_bytes(10)).translate(_ALPHABET)
+    return f"{kind}-{bucket:02d}-{opaque.decode()}"
 
 
 def advisory_key(*parts: str) -> int:

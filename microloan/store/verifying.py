@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, exists, func, select
+from sqlalchemy import BindParameter, bindparam, except_, exists, func, select, type_coerce
 
+from .base import Day
 from .lending import Row, columns, keyed
-from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OUTBOX
+from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OUTBOX, SEALS
 from .unit import Unit
 
 #: Facilities read together, with all that belongs to them.
@@ -38,6 +39,10 @@ _EVENT_HASH = select(EVENTS.c.hash).where(*keyed(EVENTS, "facility", "seq"))
 _SAME_EVENT = (
     (EVENTS.c.tenant == OUTBOX.c.tenant) & (EVENTS.c.bucket == OUTBOX.c.bucket) & (EVENTS.c.id == OUTBOX.c.id)
 )
+_DAYS_SEALED = select(SEALS.c.bucket, SEALS.c.day).where(SEALS.c.tenant == bindparam("tenant"))
+_DAYS_TOLD = select(OUTBOX.c.bucket, type_coerce(OUTBOX.c.seq, Day)).where(
+    OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.facility == ""
+)
 _STRAYS = {
     "event_without_facility": select(EVENTS.c.id).where(
         EVENTS.c.tenant == bindparam("tenant"),
@@ -56,8 +61,10 @@ _STRAYS = {
         ),
     ),
     "notice_without_event": select(OUTBOX.c.id).where(
-        OUTBOX.c.tenant == bindparam("tenant"), ~exists().where(_SAME_EVENT)
+        OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.facility != "", ~exists().where(_SAME_EVENT)
     ),
+    "notice_without_close": except_(_DAYS_TOLD, _DAYS_SEALED),
+    "close_without_notice": except_(_DAYS_SEALED, _DAYS_TOLD),
     "event_without_notice": select(EVENTS.c.id).where(
         EVENTS.c.tenant == bindparam("tenant"), ~exists().where(_SAME_EVENT)
     ),
@@ -132,5 +139,5 @@ def event_hash(unit: Unit, bucket: int, facility: str, seq: int) -> str | None:
 def strays(unit: Unit) -> Iterator[tuple[str, str]]:
     """What belongs to nothing: what it is, and its id."""
     for code, query in _STRAYS.items():
-        for found in unit.execute(query).scalars():
-            yield code, str(found)
+        for found in unit.execute(query):
+            yield code, " ".join(map(str, found))

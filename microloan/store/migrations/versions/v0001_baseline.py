@@ -156,6 +156,25 @@ def _create_decision() -> None:
     op.create_index(op.f("ix_ml_decision_tenant_run_merchant"), "ml_decision", ["tenant", "run", "merchant"])
 
 
+def _create_erasure() -> None:
+    op.create_table(
+        "ml_erasure",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("erased_on", sa.Integer(), nullable=False),
+        sa.Column("erased_at", BIG, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("fields", BIG, nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("approver", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "merchant", "command", name=op.f("pk_ml_erasure")),
+        sa.CheckConstraint("approver = '' OR approver <> actor", name=op.f("ck_ml_erasure_four_eyes")),
+        sqlite_strict=True,
+    )
+
+
 def _create_event() -> None:
     op.create_table(
         "ml_event",
@@ -174,13 +193,18 @@ def _create_event() -> None:
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("approver", sa.Text(), nullable=False),
+        sa.Column("four_eyes", BIG, nullable=False),
         sa.Column("prev_hash", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "bucket", "facility", "seq", name=op.f("pk_ml_event")),
         sa.UniqueConstraint("tenant", "bucket", "id", name=op.f("uq_ml_event_tenant_bucket_id")),
         sa.CheckConstraint("seq > 0", name=op.f("ck_ml_event_seq")),
         sa.CheckConstraint("value_date <= booked_on", name=op.f("ck_ml_event_not_in_future")),
-        sa.CheckConstraint("approver = '' OR approver <> actor", name=op.f("ck_ml_event_four_eyes")),
+        sa.CheckConstraint("four_eyes IN (0, 1)", name=op.f("ck_ml_event_four_eyes_flag")),
+        sa.CheckConstraint(
+            "(four_eyes = 0 AND approver = '') OR (approver <> '' AND approver <> actor)",
+            name=op.f("ck_ml_event_four_eyes"),
+        ),
         sqlite_strict=True,
     )
     op.create_index(
@@ -262,14 +286,19 @@ def _create_identifier() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("last_four", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.Integer(), nullable=False),
+        sa.Column("last_day", sa.Integer(), nullable=True),
         sa.Column("added_at", BIG, nullable=False),
         sa.PrimaryKeyConstraint(
             "tenant", "bucket", "merchant", "kind", "digest", name=op.f("pk_ml_identifier")
         ),
+        sa.CheckConstraint("last_day >= first_day", name=op.f("ck_ml_identifier_span")),
         sqlite_strict=True,
     )
     op.create_index(
-        op.f("ix_ml_identifier_tenant_kind_digest"), "ml_identifier", ["tenant", "kind", "digest"]
+        op.f("ix_ml_identifier_tenant_kind_digest_added_at_merchant"),
+        "ml_identifier",
+        ["tenant", "kind", "digest", "added_at", "merchant"],
     )
 
 
@@ -559,6 +588,30 @@ def _create_product() -> None:
     )
 
 
+def _create_promise() -> None:
+    op.create_table(
+        "ml_promise",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("loan", sa.Text(), nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("amount_minor", BIG, nullable=False),
+        sa.Column("made_on", sa.Integer(), nullable=False),
+        sa.Column("by_day", sa.Integer(), nullable=False),
+        sa.Column("made_after", BIG, nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("recorded_at", BIG, nullable=False),
+        sa.Column("recorded_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_promise")),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_ml_promise_amount")),
+        sa.CheckConstraint("by_day >= made_on", name=op.f("ck_ml_promise_days")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_promise_tenant_bucket_loan"), "ml_promise", ["tenant", "bucket", "loan"])
+    op.create_index(op.f("ix_ml_promise_tenant_by_day"), "ml_promise", ["tenant", "by_day"])
+
+
 def _create_provision() -> None:
     op.create_table(
         "ml_provision",
@@ -574,6 +627,76 @@ def _create_provision() -> None:
             "principal_minor >= 0 AND allowance_minor >= 0", name=op.f("ck_ml_provision_amounts")
         ),
         sqlite_strict=True,
+    )
+
+
+def _create_receipt() -> None:
+    op.create_table(
+        "ml_receipt",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("received_on", sa.Integer(), nullable=False),
+        sa.Column("amount_minor", BIG, nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("payer_digest", sa.Text(), nullable=False),
+        sa.Column("payer_last_four", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("matched_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("recorded_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_ml_receipt")),
+        sa.CheckConstraint("status IN ('waiting', 'booked', 'set_aside')", name=op.f("ck_ml_receipt_status")),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_ml_receipt_amount")),
+        sa.CheckConstraint("(status = 'booked') = (subject <> '')", name=op.f("ck_ml_receipt_booked")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_receipt_tenant_received_on"), "ml_receipt", ["tenant", "received_on"])
+    op.create_index(
+        op.f("ix_ml_receipt_waiting"),
+        "ml_receipt",
+        ["tenant", "id"],
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    )
+
+
+def _create_request() -> None:
+    op.create_table(
+        "ml_request",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("operation", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_on", sa.Integer(), nullable=False),
+        sa.Column("created_at", BIG, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_at", BIG, nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "id", name=op.f("pk_ml_request")),
+        sa.CheckConstraint(
+            "status IN ('waiting', 'approved', 'rejected')", name=op.f("ck_ml_request_status")
+        ),
+        sa.CheckConstraint("(status = 'waiting') = (decided_by IS NULL)", name=op.f("ck_ml_request_decided")),
+        sa.CheckConstraint(
+            "(decided_by IS NULL) = (decided_at IS NULL)", name=op.f("ck_ml_request_decided_at")
+        ),
+        sa.CheckConstraint("created_by <> ''", name=op.f("ck_ml_request_created_by")),
+        sa.CheckConstraint(
+            "status <> 'approved' OR (decided_by <> '' AND decided_by <> created_by)",
+            name=op.f("ck_ml_request_four_eyes"),
+        ),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_request_tenant_status_created_at"), "ml_request", ["tenant", "status", "created_at"]
     )
 
 
@@ -704,6 +827,41 @@ def _create_setting() -> None:
     )
 
 
+def _create_settlement() -> None:
+    op.create_table(
+        "ml_settlement",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("shop", sa.Text(), nullable=False),
+        sa.Column("settled_on", sa.Integer(), nullable=False),
+        sa.Column("captures_minor", BIG, nullable=False),
+        sa.Column("refunds_minor", BIG, nullable=False),
+        sa.Column("chargebacks_minor", BIG, nullable=False),
+        sa.Column("merchant", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("recorded_at", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "platform", "id", name=op.f("pk_ml_settlement")),
+        sa.CheckConstraint(
+            "status IN ('waiting', 'booked', 'nothing_to_sweep')", name=op.f("ck_ml_settlement_status")
+        ),
+        sa.CheckConstraint(
+            "captures_minor >= 0 AND refunds_minor >= 0 AND chargebacks_minor >= 0",
+            name=op.f("ck_ml_settlement_amounts"),
+        ),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_ml_settlement_tenant_settled_on"), "ml_settlement", ["tenant", "settled_on"])
+    op.create_index(
+        op.f("ix_ml_settlement_waiting"),
+        "ml_settlement",
+        ["tenant", "platform", "id"],
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    )
+
+
 def _create_shop() -> None:
     op.create_table(
         "ml_shop",
@@ -727,6 +885,25 @@ def _create_shop() -> None:
     )
     op.create_index(op.f("ix_ml_shop_tenant_merchant"), "ml_shop", ["tenant", "merchant"])
     op.create_index(op.f("ix_ml_shop_tenant_shop_id"), "ml_shop", ["tenant", "shop_id"])
+
+
+def _create_swept() -> None:
+    op.create_table(
+        "ml_swept",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("bucket", BIG, nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("loan", sa.Text(), nullable=False),
+        sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("settlement", sa.Text(), nullable=False),
+        sa.Column("asked_minor", BIG, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "bucket", "event", name=op.f("pk_ml_swept")),
+        sa.CheckConstraint("asked_minor >= 0", name=op.f("ck_ml_swept_asked")),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        op.f("ix_ml_swept_tenant_platform_settlement"), "ml_swept", ["tenant", "platform", "settlement"]
+    )
 
 
 def _create_underwriting_run() -> None:
@@ -758,6 +935,7 @@ def upgrade() -> None:
     _create_command()
     _create_coverage()
     _create_decision()
+    _create_erasure()
     _create_event()
     _create_facility()
     _create_feed()
@@ -773,16 +951,21 @@ def upgrade() -> None:
     _create_platform()
     _create_policy()
     _create_product()
+    _create_promise()
     _create_provision()
+    _create_receipt()
+    _create_request()
     _create_review()
     _create_sales_clock()
     _create_sales_line()
     _create_sales_line_old()
     _create_seal()
     _create_setting()
+    _create_settlement()
     _create_shop()
+    _create_swept()
     _create_underwriting_run()
-    for table in ("ml_event", "ml_journal", "ml_seal"):
+    for table in ("ml_event", "ml_journal", "ml_seal", "ml_decision", "ml_setting", "ml_erasure"):
         _forbid_changes(table)
 
 

@@ -1,0 +1,66 @@
+"""Statements of what waits for a second person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from ..errors import NotFound
+from .lending import Row, at, keyed
+from .tables_integrity import REQUESTS
+from .unit import Unit, bucket_in
+
+_ONE = select(REQUESTS).where(*keyed(REQUESTS, "id"))
+_ONE_LOCKED = _ONE.with_for_update()
+_ALL = (
+    select(REQUESTS)
+    .where(REQUESTS.c.tenant == bindparam("tenant"))
+    .order_by(REQUESTS.c.created_at, REQUESTS.c.id)
+)
+_WAITING = _ALL.where(REQUESTS.c.status == "waiting")
+_SAME = _WAITING.where(
+    REQUESTS.c.operation == bindparam("operation"), REQUESTS.c.payload == bindparam("payload")
+)
+_ADD = insert(REQUESTS)
+_DECIDE = (
+    update(REQUESTS)
+    .where(*at(REQUESTS, "id"))
+    .values(
+        status=bindparam("answer"), decided_by=bindparam("by"), decided_at=bindparam("instant"), note=bindparam("why"),
+        command=bindparam("made"),
+    )
+)  # fmt: skip
+
+
+def request(unit: Unit, request_id: str, *, lock: bool = False) -> Row:
+    """A request's row. Raises NotFound."""
+    key = {"bucket": bucket_in(request_id, "request"), "id": request_id}
+    row = unit.execute(_ONE_LOCKED if lock else _ONE, key).first()
+    if row is None:
+        raise NotFound(kind="request", id=request_id)
+    return row
+
+
+def requests(unit: Unit, *, decided: bool) -> Sequence[Row]:
+    """What waits, oldest first; with *decided* also what was answered."""
+    rows: Sequence[Row] = unit.execute(_ALL if decided else _WAITING).all()
+    return rows
+
+
+def same_waiting(unit: Unit, operation: str, payload: str) -> Row | None:
+    """The request that waits for exactly the same, if there is one."""
+    return unit.execute(_SAME, {"operation": operation, "payload": payload}).first()
+
+
+def add_request(unit: Unit, row: dict[str, Any]) -> None:
+    """Put a request on file."""
+    unit.connection.execute(_ADD, row)
+
+
+def decide_request(unit: Unit, row: Row, answer: str, note: str) -> None:
+    """Write what the unit's actor said: ``approved`` (this command carried it out) or ``rejected``."""
+    of = {"of_tenant": unit.tenant, "of_bucket": row.bucket, "of_id": row.id, "answer": answer, "why": note}
+    made = unit.command_id if answer == "approved" else ""
+    unit.connection.execute(_DECIDE, of | {"by": unit.actor, "instant": unit.now, "made": made})

@@ -1,0 +1,74 @@
+"""The tables that guard people and data: what waits for a second person, and which merchants were erased.
+
+Here too the list of what nobody may change or take away is completed: decisions, dated settings and erasures.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, Index, Table, Text
+from sqlmodel import Field
+
+from .base import Base, BigInt, Day, Instant, table_args, table_of
+from .tables_lending import append_only
+from .tables_sales import DECISIONS, SETTINGS
+
+
+class RequestRow(Base, table=True):
+    """A command that waits for a second person, exactly as it was asked for, and what became of it.
+
+    Whoever asked may take it back (reject it), never approve it: the database refuses that too.
+    """
+
+    __tablename__ = "ml_request"
+    __table_args__ = table_args(
+        CheckConstraint("status IN ('waiting', 'approved', 'rejected')", name="status"),
+        CheckConstraint("(status = 'waiting') = (decided_by IS NULL)", name="decided"),
+        CheckConstraint("(decided_by IS NULL) = (decided_at IS NULL)", name="decided_at"),
+        CheckConstraint("created_by <> ''", name="created_by"),
+        CheckConstraint(
+            "status <> 'approved' OR (decided_by <> '' AND decided_by <> created_by)", name="four_eyes"
+        ),
+        Index(None, "tenant", "status", "created_at"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    id: str = Field(primary_key=True, sa_type=Text)
+    operation: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    payload: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    created_by: str = Field(sa_type=Text)
+    created_on: date = Field(sa_type=Day)
+    created_at: datetime = Field(sa_type=Instant)
+    status: str = Field(sa_type=Text)
+    decided_by: str | None = Field(default=None, nullable=True, sa_type=Text)
+    decided_at: datetime | None = Field(default=None, nullable=True, sa_type=Instant)
+    note: str = Field(sa_type=Text)
+    command: str = Field(sa_type=Text)  # the command that carried it out; empty until then
+
+
+class ErasureRow(Base, table=True):
+    """That a merchant's personal data were erased: when, by whom, why; nothing of what was erased."""
+
+    __tablename__ = "ml_erasure"
+    __table_args__ = table_args(
+        CheckConstraint("approver = '' OR approver <> actor", name="four_eyes"),
+    )
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    bucket: int = Field(primary_key=True, sa_type=BigInt)
+    merchant: str = Field(primary_key=True, sa_type=Text)
+    command: str = Field(primary_key=True, sa_type=Text)
+    erased_on: date = Field(sa_type=Day)
+    erased_at: datetime = Field(sa_type=Instant)
+    reason: str = Field(sa_type=Text)
+    fields: int = Field(sa_type=BigInt)
+    actor: str = Field(sa_type=Text)
+    approver: str = Field(sa_type=Text)
+
+
+REQUESTS: Table = table_of(RequestRow)
+ERASURES: Table = table_of(ErasureRow)
+
+append_only(DECISIONS, SETTINGS, ERASURES)

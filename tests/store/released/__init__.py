@@ -1,0 +1,1 @@
+"""Databases as released versions left them, by version; see keep.py."""
