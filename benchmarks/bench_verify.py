@@ -8,6 +8,7 @@ Loans of six events each with those of their line (signed; drawn, paid out, thre
 from __future__ import annotations
 
 import argparse
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -42,6 +43,7 @@ def main() -> None:
     print(
         f"verify of {loans:,} loans         {ours:>8.2f} s {ours / loans * 1e6:>8.1f} us a loan  {ours / bare:.1f} x floor"
     )
+    print(f"most memory of all this  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
 
 
 def hashing_alone(book: LoanBook) -> tuple[float, int]:

@@ -1,0 +1,124 @@
+"""Close of day at the ends of 64 bits: exact, or not at all; never a rounded figure. Source: ARCHITECTURE (the accrual row)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from microloan.days import DayCount, day_number
+from microloan.money import MAX_MINOR
+from microloan.rates import Rate
+from microloan.servicing.accrual import INT64, AccrualRow, booked, formula, nights_that_fit
+from microloan.store.closing import night_totals
+from microloan.store.tables_lending import ACCRUALS
+from microloan.store.unit import Unit
+
+from .counter import START, Counter
+
+COUNTS: tuple[DayCount, DayCount] = ("actual", "30E/360")
+#: Denominators of rates: few and many decimals, years of 360 and 365 days, the largest a row can hold.
+DENOMINATORS = (1, 10**5, 360 * 10**8, 365 * 10**12, 2**58 - 1, INT64 // 4)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> tuple[AccrualRow, int, int]:
+    """A formula as far from its anchor as its next action allows; its day count, and how many nights it has left."""
+    den = draw(st.sampled_from(DENOMINATORS))
+    most = draw(st.sampled_from((10_000, 10**12, MAX_MINOR, INT64 // 8)))
+    slope = draw(st.integers(0, most * den))
+    carry = draw(st.integers(0, MAX_MINOR * den))
+    above, q, rem, m, row_den = formula(carry, slope, den)
+    reach = nights_that_fit(above, q, rem, m, row_den) // 3
+    count = draw(st.sampled_from((0, 1)))
+    left = draw(st.integers(1, 31))
+    offset = max(0, min(reach, 3_000_000) - 3 * left)
+    n = day_number(START, COUNTS[count]) - draw(st.sampled_from((0, offset)))
+    action = START + timedelta(days=left + 1 if reach > 3 * left else 1)
+    return AccrualRow("interest", "normal", 0, n, above, q, rem, m, row_den, action), count, left
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_rows=st.lists(rows(), min_size=1, max_size=30), nights=st.integers(1, 31))
+def test_the_set_pass_equals_unbounded_integers(
+    counter: Counter, given_rows: list[tuple[AccrualRow, int, int]], nights: int
+) -> None:
+    days = [START + timedelta(days=n) for n in range(nights)]
+
+    def compare(unit: Unit) -> None:
+        lines = [stored(row, count, number) for number, (row, count, _) in enumerate(given_rows)]
+        unit.connection.execute(insert(ACCRUALS), lines)
+        found = {group.memo: group.totals for group in night_totals(unit, 0, days)}
+        assert found == expected(given_rows, days)
+        raise Undone
+
+    with pytest.raises(Undone):
+        counter.book._desk.write(compare)
+
+
+class Undone(Exception):
+    """Rolls a transaction back."""
+
+
+def stored(row: AccrualRow, count: int, number: int) -> dict[str, Any]:
+    return {
+        "tenant": "main", "bucket": 0, "product": "extreme", "class": row.class_, "memo": row.memo,
+        "component": row.component, "loan": f"loan-00-{number}", "currency": "CNY", "day_count": count,
+        "anchor_n": row.anchor_n, "whole": row.whole, "q": row.q, "rem": row.rem, "m": row.m, "den": row.den,
+        "next_action": row.next_action,
+    }  # fmt: skip
+
+
+def expected(given_rows: list[tuple[AccrualRow, int, int]], days: list[date]) -> dict[int, tuple[int, ...]]:
+    """What the nights earn, counted in Python, on rows whose next action lies after the span."""
+    sums: dict[int, list[int]] = defaultdict(lambda: [0] * len(days))
+    for row, count, _ in given_rows:
+        if row.next_action > days[-1] + timedelta(days=1):
+            for place, day in enumerate(days):
+                now, then = (day_number(each, COUNTS[count]) for each in (day, day + timedelta(days=1)))
+                sums[row.memo][place] += booked(row, then) - booked(row, now)
+    return {memo: tuple(totals) for memo, totals in sums.items()}
+
+
+@pytest.mark.parametrize(
+    "rate", ["0.048%/day", "99.999937%/day", "35999.999999%/year/360", "0.000001%/year/365"]
+)
+@pytest.mark.parametrize("day_count", COUNTS)
+def test_the_largest_loans_close_to_the_fen(counter: Counter, rate: str, day_count: DayCount) -> None:
+    counter.product(
+        ceilings=[], caps={}, day_count=day_count, max_draw="89999999999999.99", multiple="0.01",
+        penalty={"multiple": "1.5"},
+    )  # fmt: skip
+    for number in range(2):
+        line = counter.line("89999999999999.99", f"m-{number}", product="special", rate=Rate.parse(rate))
+        counter.loan(line, "89999999999999.99", days=4 + number)
+    for days in (5, 9, 20):
+        report = counter.close_until(START + timedelta(days=days))
+        assert report.held == ()
+        counter.must_be_sound()
+
+
+def test_a_month_whose_sum_passes_64_bits_is_exact_by_night(counter: Counter) -> None:
+    q = INT64 // 400  # reaches just over a month
+    days = [START + timedelta(days=n) for n in range(31)]
+    action, first = START + timedelta(days=33), START.toordinal()
+    assert nights_that_fit(0, q, 1, 1, 3) // 3 >= 33
+    given_rows = [
+        (AccrualRow("interest", "normal", 0, first, 0, q + n, 1, 1, 3, action), 0, 31) for n in range(40)
+    ]
+    assert 40 * q * 31 > INT64
+
+    def compare(unit: Unit) -> None:
+        lines = [stored(row, count, number) for number, (row, count, _) in enumerate(given_rows)]
+        unit.connection.execute(insert(ACCRUALS), lines)
+        (group,) = night_totals(unit, 0, days)
+        assert group.totals == expected(given_rows, days)[0]
+        raise Undone
+
+    with pytest.raises(Undone):
+        counter.book._desk.write(compare)
