@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -11,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.databases import SERVER, new_postgres
+
 IN_CI = bool(os.environ.get("MICROLOAN_CI"))
-POSTGRES = os.environ.get("MICROLOAN_TEST_POSTGRES", "")
 
 # A developer's own settings must not reach the program under test.
 for name in [n for n in os.environ if n.startswith("MICROLOAN_")]:
@@ -30,7 +30,7 @@ settings.register_profile(
 settings.register_profile(
     "thorough",
     derandomize=False,
-    max_examples=2000,
+    max_examples=500,  # drawn anew each time, so that the runs add up
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
@@ -47,19 +47,10 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """An empty PostgreSQL database of this test's own, dropped afterwards."""
-    if not POSTGRES:
+    if not SERVER:
         pytest.skip("no PostgreSQL: export MICROLOAN_TEST_POSTGRES=$(.ci/postgres start)")
-    import psycopg
-    from sqlalchemy import make_url
-
-    server = make_url(POSTGRES)
-    name = f"microloan_test_{uuid.uuid4().hex}"
-    admin = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_postgres() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
