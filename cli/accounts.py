@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
@@ -46,18 +47,22 @@ def statement(
     first: First = None,
     last: Last = None,
     format_: Annotated[
-        Literal["text", "json", "csv"], typer.Option("--format", help="How it is written")
+        Literal["text", "html", "json", "csv"], typer.Option("--format", help="How it is written")
     ] = "text",
     output: Output = None,
 ) -> Answer:
     """Every movement of a loan or facility between two days, with its yearly rate and what is owed.
 
+    As html it is the page a merchant is sent, to be read or printed on A4, in the language of --lang.
+
     Example:
       microloan statement LOAN --from 2026-06-01 --to 2026-06-30 --format csv --output june.csv
+      microloan statement FACILITY --format html --lang zh --output june.html
     """
-    values = document(
-        run.book.statement(subject_named(run, subject), day(first, "--from"), day(last, "--to"))
-    )
+    asked = (subject_named(run, subject), day(first, "--from"), day(last, "--to"))
+    if format_ == "html":
+        return _statement_page(run, *asked, output)
+    values = document(run.book.statement(*asked))
     view = View(run.messages)
     blocks = (
         view.facts("statement", values, STATEMENT),
@@ -65,10 +70,20 @@ def statement(
         view.table("loans", values["loans"], LOANS),
     )
     if format_ == "text":
-        return _written(run, Answer(values, blocks), lambda out: out.write(as_text(blocks)), output)
+        return written(run, Answer(values, blocks), lambda out: out.write(as_text(blocks)), output)
     if format_ == "json":
-        return _written(run, Answer(values), lambda out: out.write(json_text(values)), output)
-    return _written(run, Answer(values), lambda out: out.writelines(csv_lines(values["lines"], LINE)), output)
+        return written(run, Answer(values), lambda out: out.write(json_text(values)), output)
+    return written(run, Answer(values), lambda out: out.writelines(csv_lines(values["lines"], LINE)), output)
+
+
+def _statement_page(
+    run: Run, subject: str, first: date | None, last: date | None, output: Path | None
+) -> Answer:
+    from microloan.reports.statement_page import statement_page
+
+    paper = run.book.statement_paper(subject, first, last)
+    page = statement_page(paper, run.options.lang)
+    return written(run, Answer(document(paper.statement)), lambda out: out.write(page), output)
 
 
 def export(
@@ -95,7 +110,7 @@ def export(
         return Answer({"journal": [document(line) for line in lines]})
     books = chart_named(chart or run.options.lang)
     write = write_csv if format_ == "csv" else write_beancount
-    return _written(run, Answer({}), lambda out: write(lines, out, books), output)
+    return written(run, Answer({}), lambda out: write(lines, out, books), output)
 
 
 def trial_balance(run: Run, as_of_: AsOf = None, chart: ChartName = None) -> Answer:
@@ -125,7 +140,7 @@ def chart_named(given: str) -> Chart:
     return Chart.preset(given) if given in ("en", "zh") else Chart.load(given)
 
 
-def _written(run: Run, answer: Answer, write: Callable[[TextIO], object], output: Path | None) -> Answer:
+def written(run: Run, answer: Answer, write: Callable[[TextIO], object], output: Path | None) -> Answer:
     """The text on stdout (blocks are drawn there), or in a new file."""
     if output is None:
         return answer if answer.blocks else replace(answer, write=write)

@@ -6,50 +6,27 @@ The page is a single file without any reference to another; it is made from the 
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from ..errors import InvalidSetting
 from ..money import amount_text
 from ..underwriting.backtest import RULE_MONTHS, BackTest, Month, PolicyResult
-
-_INK: Final = "#1f2933"
-_COLOURS: Final = ("#1d5c8f", "#c4622d")
-_RULE: Final = "#8a94a0"
+from .page import COLOURS, INK, RULE, percent, render, svg
 
 
 def backtest_page(test: BackTest) -> str:
     """The page as HTML text. Raises InvalidSetting without the extra ``reports``."""
-    jinja2 = _extra("jinja2")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(
-        percent=percent, amount=lambda minor: grouped(minor, test.currency), plain=plain
-    )
-    template = environment.from_string(_TEMPLATE)
-    text: str = template.render(
-        test=test, results=test.results, rule=RULE_MONTHS, colours=_COLOURS, verdicts=_verdicts(test),
-        pictures={name: _svg(draw, test) for name, draw in _PICTURES.items()}, shift=_shift_word,
+    return render(
+        _TEMPLATE, {"amount": lambda minor: grouped(minor, test.currency)}, lang="en",
+        title=f"Back-test {test.champion.name} {test.first} to {test.last}",
+        test=test, results=test.results, rule=RULE_MONTHS, verdicts=_verdicts(test), shift=_shift_word,
+        pictures={name: svg(_of(draw, test), (5.6, 3.0)) for name, draw in _PICTURES.items()},
     )  # fmt: skip
-    return text
 
 
-def percent(share: Decimal | None) -> str:
-    """A share in per cent with one digit, or a dash.
-
-    >>> percent(Decimal("0.1234")), percent(None)
-    ('12.3%', '–')
-    """
-    return "–" if share is None else f"{share * 100:.1f}%"
-
-
-def plain(value: object) -> str:
-    """Any value as text, a dash for what is not known."""
-    return "–" if value is None else str(value)
+def _of(draw: Callable[[Any, BackTest], None], test: BackTest) -> Callable[[Any], None]:
+    return lambda axes: draw(axes, test)
 
 
 def grouped(minor: int | None, currency: str) -> str:
@@ -91,52 +68,6 @@ def _verdict(result: PolicyResult) -> str:
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
 
-def _extra(module: str) -> Any:
-    """A module of the extra ``reports``."""
-    from importlib import import_module
-
-    try:
-        return import_module(module)
-    except ImportError:
-        reason = (
-            'the HTML report needs matplotlib and jinja2; install them with: pip install "microloan[reports]"'
-        )
-        raise InvalidSetting(code="extra_missing", field="extra", value="reports", reason=reason) from None
-
-
-_STYLE: Final = {
-    "font.family": "sans-serif", "font.size": 9, "axes.edgecolor": "#c5ccd3", "axes.labelcolor": _INK, "text.color": _INK,
-    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlepad": 10,
-    "xtick.color": "#52606d", "ytick.color": "#52606d", "axes.grid": True, "axes.grid.axis": "y", "grid.color": "#e4e7eb",
-    "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none",
-    "svg.hashsalt": "microloan", "legend.frameon": False, "legend.fontsize": 8.5, "axes.formatter.use_mathtext": False,
-}  # fmt: skip
-
-
-def _svg(draw: Callable[[Any, BackTest], None], test: BackTest) -> Any:
-    """The picture as safe SVG text without a prologue: no reference leaves the page, and the same values give the same text."""
-    matplotlib = _extra("matplotlib")
-    _extra("matplotlib.backends.backend_svg")
-    figure = _extra("matplotlib.figure")
-    with matplotlib.rc_context(_STYLE):
-        made = figure.Figure(figsize=(5.6, 3.0), layout="constrained")
-        draw(made.add_subplot(), test)
-        buffer = io.StringIO()
-        made.savefig(
-            buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
-    text: str = buffer.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.S)
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    return _markup(text)
-
-
-def _markup(text: str) -> Any:
-    """Marked as safe: made here, from numbers and from names that matplotlib has escaped."""
-    return _extra("markupsafe").Markup(text)
-
-
 def _labels(months: Sequence[Month]) -> list[str]:
     return [f"{month.as_of:%b}\n{month.as_of:%Y}" if n == 0 or month.as_of.month == 1 else f"{month.as_of:%b}"
             for n, month in enumerate(months)]  # fmt: skip
@@ -146,6 +77,7 @@ def _thin(axes: Any, months: Sequence[Month]) -> None:
     """Month names under the axis, at most a dozen of them."""
     step = -(-len(months) // 12)
     axes.set_xticks(range(0, len(months), step), _labels(months)[::step])
+    axes.set_xlim(-0.5, len(months) - 0.5)
 
 
 def _numbers(values: Sequence[Decimal | None]) -> list[float]:
@@ -163,7 +95,7 @@ def _limits(axes: Any, test: BackTest) -> None:
     for number, result in enumerate(test.results):
         places = [n - 0.4 + width * (number + 0.5) for n in range(len(result.months))]
         heights = [float(Decimal(amount_text(month.limit_minor, test.currency))) for month in result.months]
-        axes.bar(places, heights, width * 0.92, color=_COLOURS[number], label=result.name)
+        axes.bar(places, heights, width * 0.92, color=COLOURS[number], label=result.name)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     _thin(axes, test.champion.months)
     _legend(axes, test)
@@ -173,12 +105,12 @@ def _collapsed(axes: Any, test: BackTest) -> None:
     axes.set_title("Share of limits to merchants whose sales then collapsed")
     months = test.champion.months
     axes.plot(
-        _numbers([m.rule_share for m in months]), "--", color=_RULE, marker="o", ms=3.5,
+        _numbers([m.rule_share for m in months]), "--", color=RULE, marker="o", ms=3.5,
         label="common rule, same total",
     )  # fmt: skip
     for number, result in enumerate(test.results):
         shares = _numbers([m.collapsed_share for m in result.months])
-        axes.plot(shares, color=_COLOURS[number], marker="o", ms=3.5, label=result.name)
+        axes.plot(shares, color=COLOURS[number], marker="o", ms=3.5, label=result.name)
     _as_percent(axes)
     _thin(axes, months)
     axes.legend(loc="best")
@@ -188,8 +120,8 @@ def _ranking(axes: Any, test: BackTest) -> None:
     axes.set_title("Ranking a month: AUC (0.5 is chance)")
     for number, result in enumerate(test.results):
         values = _numbers([m.auc for m in result.months])
-        axes.plot(values, color=_COLOURS[number], marker="o", ms=3.5, label=result.name)
-    axes.axhline(0.5, color=_RULE, lw=1, ls=":")
+        axes.plot(values, color=COLOURS[number], marker="o", ms=3.5, label=result.name)
+    axes.axhline(0.5, color=RULE, lw=1, ls=":")
     axes.set_ylim(0.4, 1)
     _thin(axes, test.champion.months)
     _legend(axes, test)
@@ -206,10 +138,10 @@ def _calibration(axes: Any, test: BackTest) -> None:
                 continue
             middle = n - 0.4 + width * (number + 0.5)
             label = f"{result.name}: happened" if n == 0 else None
-            axes.bar(middle, float(found.observed), width * 0.92, color=_COLOURS[number], label=label)
+            axes.bar(middle, float(found.observed), width * 0.92, color=COLOURS[number], label=label)
             if found.predicted is not None:
                 told = float(found.predicted)
-                axes.plot([middle - width / 2, middle + width / 2], [told, told], color=_INK, lw=2,
+                axes.plot([middle - width / 2, middle + width / 2], [told, told], color=INK, lw=2,
                           label="told" if n == 0 and number == 0 else None)  # fmt: skip
     axes.set_xticks(range(len(names)), names)
     _as_percent(axes)
@@ -229,39 +161,8 @@ _PICTURES: Final[dict[str, Callable[[Any, BackTest], None]]] = {
 
 # --- the page ---------------------------------------------------------------------------------------------------------
 
-_TEMPLATE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Back-test {{ test.champion.name }} {{ test.first }} to {{ test.last }}</title>
-<style>
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans SC", sans-serif; color: #1f2933;
-  background: #fff; margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 1200px; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
-h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #e4e7eb; padding-bottom: .3rem; }
-h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
-p { max-width: 75ch; margin: .4rem 0; }
-.lead { color: #52606d; }
-.verdict { border-left: 4px solid #1d5c8f; background: #f5f7fa; padding: .6rem .9rem; margin: .6rem 0; max-width: none; }
-.verdict.second { border-color: #c4622d; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1.2rem; margin-top: 1rem; }
-.pictures svg { width: 100%; height: auto; display: block; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; width: 100%; }
-th, td { text-align: right; padding: .32rem .4rem; border-bottom: 1px solid #e4e7eb; white-space: nowrap; }
-th { font-weight: 600; color: #52606d; vertical-align: bottom; white-space: normal; }
-th:first-child, td:first-child { text-align: left; }
-tr.total td { font-weight: 600; border-top: 2px solid #c5ccd3; }
-td.bad { color: #a61b1b; font-weight: 600; }
-td.word { text-align: left; color: #52606d; }
-.narrow table { width: auto; }
-code { font-size: .92em; }
-@media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } .pictures svg { break-inside: avoid; } }
-</style>
-</head>
-<body>
+_TEMPLATE: Final = """{% extends "page.html" %}
+{% block body %}
 <h1>Back-test of the policy {{ test.champion.name }} v{{ test.champion.version }}
 {%- if test.challenger %} against {{ test.challenger.name }} v{{ test.challenger.version }}{% endif %}</h1>
 <p class="lead">Decided monthly from {{ test.first }} to {{ test.last }} with the knowledge of each day; sales known to
@@ -345,6 +246,5 @@ that default.</p>
 <p>{{ test.undated }} of {{ test.changes }} refunds and cancellations ({{ test.undated_share|percent }}) carry no date: they count
 only after the policy's stated lag. Policy hashes:
 {% for result in results %}<code>{{ result.name }} {{ result.sha256[:16] }}…</code>{{ ', ' if not loop.last }}{% endfor %}.</p>
-</body>
-</html>
+{% endblock %}
 """

@@ -1,0 +1,28 @@
+"""Results as plain values: what JSON can hold, money as text with its digits, days and instants ISO 8601."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+
+def to_json_values(result: Any) -> Any:
+    """A result as plain JSON values: money as text with its digits, days and instants ISO 8601.
+
+    >>> to_json_values({"date": date(2024, 1, 2), "amount": Decimal("10.00")})
+    {'date': '2024-01-02', 'amount': '10.00'}
+    """
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return {f.name: to_json_values(getattr(result, f.name)) for f in dataclasses.fields(result)}
+    if isinstance(result, Decimal):
+        return f"{result:f}"
+    if isinstance(result, date):  # a datetime is one too
+        return result.isoformat()
+    if isinstance(result, Mapping):
+        return {str(key): to_json_values(value) for key, value in result.items()}
+    if isinstance(result, list | tuple | frozenset | set):
+        return [to_json_values(part) for part in result]
+    return result

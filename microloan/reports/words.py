@@ -1,0 +1,295 @@
+"""What reports and their pages say, in English and Chinese side by side; trade words as lenders use them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+#: Per key: English, Chinese. Keys as in the catalogues of the command line: ``field.``, ``title.``, ``chart.`` …
+WORDS: dict[str, tuple[str, str]] = {
+    # titles of reports and tables
+    "title.portfolio": ("Portfolio", "资产组合"),
+    "title.aging": ("Aging", "账龄"),
+    "title.classes": ("Classes of risk", "风险分类"),
+    "title.vintage": ("Vintages", "账龄队列"),
+    "title.roll-rate": ("Roll rates", "迁徙率"),
+    "title.roll_months": ("Principal by bucket at month ends", "月末各逾期段本金"),
+    "title.expected-cash": ("Expected cash", "预计回款"),
+    "title.provisions": ("Provisions", "拨备"),
+    "title.months": ("Month by month", "逐月"),
+    "title.top_merchants": ("Largest merchants", "最大商户"),
+    "title.by_product": ("By product", "按产品"),
+    "title.by_platform": ("By platform", "按平台"),
+    "title.by_sales": ("Limits against sales", "额度与销售"),
+    "title.how": ("How to read this", "口径说明"),
+    # fields
+    "field.bucket": ("days past due", "逾期天数"),
+    "field.from_bucket": ("from", "期初"),
+    "field.to_bucket": ("to", "期末"),
+    "field.share": ("share", "占比"),
+    "field.written_off_loans": ("loans written off", "已核销借据"),
+    "field.written_off_claim": ("claims written off", "已核销债权"),
+    "field.net_loss": ("net loss", "净核销损失"),
+    "field.ledger_principal": ("principal in the ledger", "总账本金"),
+    "field.cohort": ("paid out in", "放款月份"),
+    "field.months_on_book": ("months on book", "账龄（月）"),
+    "field.paid_out": ("paid out", "放款"),
+    "field.past_30": ("ever over 30 days", "曾逾期 30 天以上"),
+    "field.share_30": ("share over 30", "30 天以上占比"),
+    "field.past_90": ("over 90 days", "逾期 90 天以上"),
+    "field.share_90": ("share over 90", "90 天以上占比"),
+    "field.share_lost": ("share lost", "净损失占比"),
+    "field.next_month": ("to the end of", "至月末"),
+    "field.provision_rate": ("rate", "计提比例"),
+    "field.allowance": ("allowance", "拨备余额"),
+    "field.required": ("required", "应提"),
+    "field.to_post": ("next close posts", "下次日终入账"),
+    "field.borrowers": ("borrowers", "借款商户"),
+    "field.credit_lines": ("credit lines", "授信户数"),
+    "field.limits": ("limits", "授信额度"),
+    "field.utilisation": ("utilisation", "使用率"),
+    "field.past_due": ("past due", "逾期本金"),
+    "field.share_past_due": ("share past due", "逾期占比"),
+    "field.share_past_90": ("share over 90 days", "逾期 90 天以上占比"),
+    "field.received": ("received", "回款"),
+    "field.income": ("income", "收入"),
+    "field.average_principal": ("average principal", "平均本金"),
+    "field.annual_yield": ("yield a year", "年化收益率"),
+    "field.hhi": ("concentration (HHI)", "集中度（HHI）"),
+    "field.months_of_sales": ("limit in months of sales", "额度相当于几个月销售"),
+    "field.by": ("by", "按"),
+    "field.month": ("month", "月份"),
+    "field.loans": ("loans", "借据数"),
+    "field.principal": ("principal", "本金"),
+    "field.interest": ("interest", "利息"),
+    "field.penalty": ("penalty", "罚息"),
+    "field.fees": ("fees", "费用"),
+    "field.total": ("total", "合计"),
+    "field.first": ("from", "自"),
+    "field.last": ("to", "至"),
+    "field.name": ("name", "名称"),
+    "field.product": ("product", "产品"),
+    "field.classification": ("class", "分类"),
+    # places a loan may be in
+    "bucket.current": ("not past due", "未逾期"),
+    "bucket.1-30": ("1-30", "1–30 天"),
+    "bucket.31-60": ("31-60", "31–60 天"),
+    "bucket.61-90": ("61-90", "61–90 天"),
+    "bucket.91-120": ("91-120", "91–120 天"),
+    "bucket.121-180": ("121-180", "121–180 天"),
+    "bucket.181+": ("over 180", "180 天以上"),
+    "bucket.paid": ("paid", "结清"),
+    "bucket.written_off": ("written off", "核销"),
+    "multiple.0-0.5": ("up to 0.5", "0.5 个月以内"),
+    "multiple.0.5-1": ("0.5 to 1", "0.5–1 个月"),
+    "multiple.1-1.5": ("1 to 1.5", "1–1.5 个月"),
+    "multiple.1.5-2": ("1.5 to 2", "1.5–2 个月"),
+    "multiple.2+": ("over 2", "2 个月以上"),
+    "multiple.unknown": ("no sales known", "无销售数据"),
+    "platform.unknown": ("no shop known", "无店铺"),
+    "span.overdue": ("past due now", "已逾期"),
+    "by.day": ("day", "日"),
+    "by.week": ("week", "周"),
+    "by.month": ("month", "月"),
+    "class.normal": ("normal", "正常"),
+    "class.special_mention": ("special mention", "关注"),
+    "class.substandard": ("substandard", "次级"),
+    "class.doubtful": ("doubtful", "可疑"),
+    "class.loss": ("loss", "损失"),
+    # pictures: title and definition in a line
+    "chart.balance": ("Balance", "贷款余额"),
+    "about.balance": (
+        "Principal owed at the end of each month, written-off loans left out; the balance of the principal accounts in the "
+        "general ledger.",
+        "每月末未偿本金，不含已核销借据；即总账本金科目余额。",
+    ),
+    "chart.flows": ("Draws and repayments", "放款与回款"),
+    "about.flows": (
+        "Cash paid out for draws, and all other cash received in the month, less what bounced and what was refunded.",
+        "当月因支用放出的现金，以及其他全部收到的现金（扣除退票与退款）。",
+    ),
+    "chart.utilisation": ("Utilisation of limits", "额度使用率"),
+    "about.utilisation": (
+        "Principal owed over the limits in force of all active and frozen credit lines at the end of the month.",
+        "月末未偿本金 ÷ 全部正常及冻结授信的有效额度。",
+    ),
+    "chart.aging": ("Principal by days past due", "本金按逾期天数分布"),
+    "about.aging": (
+        "Share of the principal of all loans in each bucket at month end; days since the oldest unpaid due date.",
+        "月末各逾期段本金占比；逾期天数自最早未还到期日起算。",
+    ),
+    "chart.vintage": ("Vintages: ever over 30 days past due", "队列：曾逾期 30 天以上"),
+    "about.vintage": (
+        "Share of a month's paid-out principal whose loans were ever more than 30 days past due, by months on book.",
+        "某月放款本金中，曾逾期 30 天以上的借据所占比例，按账龄月数。",
+    ),
+    "chart.vintage_90": ("Vintages: ever over 90 days past due", "队列：曾逾期 90 天以上"),
+    "about.vintage_90": (
+        "The same for more than 90 days past due, the mark of loans that are no longer performing.",
+        "同上，以逾期 90 天以上（不良标准）计。",
+    ),
+    "chart.rolls": ("Roll rates from month end to month end", "月末间迁徙率"),
+    "about.rolls": (
+        "Share of the principal of a bucket at one month end (row) by where the loans stood at the next (column), all months of "
+        "the period together.",
+        "某月末各逾期段本金（行）在下一月末所处位置（列）的占比，期间内各月合并。",
+    ),
+    "chart.provisions": ("Provisions by class", "各类拨备"),
+    "about.provisions": (
+        "Allowance in the ledger by class, and what principal × rate asks for; the next close posts the difference.",
+        "总账中各类拨备余额与按本金×比例应提金额；差额由下次日终入账。",
+    ),
+    "chart.concentration": ("Concentration: largest merchants", "集中度：最大商户"),
+    "about.concentration": (
+        "Share of the principal owed by each of the ten largest merchants.",
+        "最大十家商户各自占未偿本金的比例。",
+    ),
+    "chart.by_sales": ("Limits against sales", "额度与销售"),
+    "about.by_sales": (
+        "Limits of credit lines by how many typical months of the merchant's sales they are, as the newest decision saw them.",
+        "授信额度按相当于商户几个典型月销售额分布（以最近一次审批所见为准）。",
+    ),
+    "chart.cash": ("Expected cash", "预计回款"),
+    "about.cash": (
+        "What falls due by contract if every due is paid when it falls due; the first bar is what is past due now. No delay and "
+        "no loss is assumed.",
+        "按合同到期应收（假设按期足额偿还）；首柱为当前已逾期金额。不作延迟或损失假设。",
+    ),
+    "chart.yield": ("Yield a year", "年化收益率"),
+    "about.yield": (
+        "Interest, penalty and fee income of the month × 365 over the sum of the principal at the end of each of its closed "
+        "days.",
+        "当月利息、罚息及费用收入 × 365 ÷ 当月已日终各日末本金之和。",
+    ),
+    "series.principal": ("principal", "本金"),
+    "series.interest": ("interest and fees", "利息与费用"),
+    "series.paid_out": ("paid out", "放款"),
+    "series.received": ("received", "回款"),
+    "series.allowance": ("allowance", "拨备余额"),
+    "series.required": ("required", "应提"),
+    "series.months_on_book": ("months on book", "账龄（月）"),
+    # the page
+    "page.as_of": (
+        "At the end of {as_of}; flows from {first}. Amounts in {currency}.",
+        "截至 {as_of} 日末；流量自 {first} 起。金额单位：{currency}。",
+    ),
+    "page.as_of_day": ("At the end of {as_of}. Amounts in {currency}.", "截至 {as_of} 日末。金额单位：{currency}。"),
+    "page.reconciled": (
+        "All loans together owe {principal}; the general ledger says the same.",
+        "全部借据合计未偿本金 {principal}，与总账一致。",
+    ),
+    "page.not_reconciled": (
+        "All loans together owe {principal}, the general ledger says {ledger}: run microloan verify.",
+        "全部借据合计未偿本金 {principal}，总账为 {ledger}：请运行 microloan verify。",
+    ),
+    "page.empty": ("nothing to show", "暂无数据"),
+    "page.made": ("Made by microloan for {tenant}.", "由 microloan 为 {tenant} 生成。"),
+    "page.classes": (
+        "Classes by days past due: see the product of each loan; provisions at the lender's rates.",
+        "按逾期天数分类，阈值见各借据的产品；拨备按出资方比例计提。",
+    ),
+    # statement of a loan or a line of credit
+    "statement.title": ("Statement", "对账单"),
+    "statement.lender": ("Lender", "出资方"),
+    "statement.merchant": ("Merchant", "商户"),
+    "statement.subject": ("Account", "账户"),
+    "statement.period": ("Period", "期间"),
+    "statement.currency": ("Currency", "币种"),
+    "statement.terms": ("Contract terms", "合同条款"),
+    "statement.loan": ("Loan", "借据"),
+    "statement.drawn": ("drawn", "支用金额"),
+    "statement.start": ("from", "起息日"),
+    "statement.maturity": ("to", "到期日"),
+    "statement.method": ("repayment", "还款方式"),
+    "statement.daily_rate": ("rate a day", "日利率"),
+    "statement.yearly_rate": ("rate a year (simple × 365)", "年利率（单利 × 365）"),
+    "statement.all_in": ("all-in cost a year (simple)", "综合年化成本（单利）"),
+    "statement.effective": ("compounded", "复利"),
+    "statement.status": ("status", "状态"),
+    "statement.opening": ("Opening principal", "期初本金"),
+    "statement.closing": ("Closing principal", "期末本金"),
+    "statement.interest_charged": ("Interest of the period", "本期利息"),
+    "statement.penalty_charged": ("Penalty of the period", "本期罚息"),
+    "statement.movements": ("Movements", "交易明细"),
+    "statement.none": ("No movements in this period.", "本期无交易。"),
+    "statement.date": ("date", "日期"),
+    "statement.type": ("movement", "交易"),
+    "statement.amount": ("amount", "金额"),
+    "statement.fees": ("fees", "费用"),
+    "statement.penalty": ("penalty", "罚息"),
+    "statement.interest": ("interest", "利息"),
+    "statement.principal": ("principal", "本金"),
+    "statement.credit": ("credit", "溢缴"),
+    "statement.balance": ("balance", "余额"),
+    "statement.reversed": (
+        "Struck through: entered and later reversed; it counts as if it had never been.",
+        "划线者已被冲销，视同从未发生。",
+    ),
+    "statement.booked": ("entered {booked}", "{booked} 入账"),
+    "statement.owed": ("What is owed on {last}", "{last} 应付金额"),
+    "statement.payoff": ("to pay off", "结清金额"),
+    "statement.next_due": ("next due", "下次应还"),
+    "statement.nothing_due": ("nothing is due", "无应还款项"),
+    "statement.late": ("to be paid now: {days} days past due", "请即还款：已逾期 {days} 天"),
+    "statement.credit_balance": ("credit balance", "溢缴款"),
+    "statement.total": ("Total", "合计"),
+    "statement.how": ("How interest was computed", "利息如何计算"),
+    "statement.how_interest": (
+        "Interest of a day is the principal owed at its end times the rate a day. The day the money goes out counts, the day "
+        "it comes back does not. Days' interest is added up exactly and rounded once, half up to the smallest unit of the "
+        "currency, when it is booked; at each interest due date the count starts anew. Principal past due bears penalty "
+        "instead.",
+        "每日利息 = 日末未偿本金 × 日利率，算头不算尾。各日利息精确累计，入账时一次四舍五入至货币最小单位；"
+        "每个结息日重新起计。逾期本金改计罚息。",
+    ),
+    "statement.how_payment": (
+        "A payment is divided in the order of the contract, over what is due and then over the rest; what is left over is "
+        "your credit balance.",
+        "还款按合同约定顺序先抵已到期、后抵未到期款项；余额记为溢缴款。",
+    ),
+    "statement.how_yearly": (
+        "The yearly rate is the daily rate × 365, without compounding. The all-in cost counts interest, penalty and fees over "
+        "the principal actually owed.",
+        "年利率 = 日利率 × 365，不计复利。综合成本按实际占用本金计入利息、罚息与费用。",
+    ),
+    "statement.span_first": ("from, counted", "自（含）"),
+    "statement.span_until": ("until, not counted", "至（不含）"),
+    "statement.nights": ("days", "天数"),
+    "status.pending": ("waiting for its payout", "待放款"),
+    "status.cancelled": ("cancelled", "已取消"),
+    "status.active": ("running", "正常"),
+    "status.overdue": ("past due", "逾期"),
+    "status.closed": ("paid off", "已结清"),
+    "status.written_off": ("written off", "已核销"),
+    "method.anytime": ("any time, interest by the day", "随借随还"),
+    "method.interest_only": ("interest each due date, principal at the end", "先息后本"),
+    "method.equal_instalment": ("equal instalments", "等额本息"),
+    "method.equal_principal": ("equal principal", "等额本金"),
+    "method.sweep": ("a share of each settlement", "按结算比例扣款"),
+    "event.draw": ("draw", "支用放款"),
+    "event.repay": ("repayment", "还款"),
+    "event.settlement": ("share of a settlement", "结算扣款"),
+    "event.fee": ("fee", "费用"),
+    "event.waive": ("waived", "减免"),
+    "event.rate_change": ("new rate", "利率变更"),
+    "event.pause_interest": ("interest paused", "停息"),
+    "event.extend": ("extension", "展期"),
+    "event.restructure": ("new terms", "重组"),
+    "event.write_off": ("write-off", "核销"),
+    "event.recover": ("recovery", "核销后收回"),
+    "event.refund": ("refund", "退款"),
+    "event.credit_out": ("credit moved to another loan", "溢缴款转出"),
+    "event.reverse": ("reversal", "冲销"),
+}  # fmt: skip
+
+LANGUAGES = ("en", "zh")
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def words(lang: str) -> dict[str, str]:
+    """All that is said, in one language.
+
+    >>> words("zh")["bucket.current"]
+    '未逾期'
+    """
+    place = LANGUAGES.index(lang)
+    return {key: both[place] for key, both in WORDS.items()}

@@ -1,0 +1,7 @@
+"""A counter with an open book, as the store's tests have it."""
+
+from __future__ import annotations
+
+from tests.store.conftest import counter
+
+__all__ = ["counter"]
