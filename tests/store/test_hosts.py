@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from microloan.book.loanbook import LoanBook
@@ -124,6 +126,18 @@ def test_a_host_that_read_before_others_wrote_is_told_to_try_again(counter: Coun
     counter.must_be_sound()
 
 
+def test_a_host_that_cannot_begin_is_told_to_try_again(counter: Counter, host: Engine) -> None:
+    if host.dialect.name != "sqlite":
+        return  # nothing is locked there at the beginning
+    line = counter.line()
+    event.listen(host, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
+    event.listen(host, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    host.pool.dispose()
+    with host.begin(), Session(host) as session, pytest.raises(Retryable):
+        inside(counter, session).draw(line.id, "1000")
+    counter.must_be_sound()
+
+
 def test_a_repeatable_read_host_never_posts_on_a_closed_day(counter: Counter, host: Engine) -> None:
     if host.dialect.name != "postgresql":
         return
@@ -140,3 +154,103 @@ def test_a_repeatable_read_host_never_posts_on_a_closed_day(counter: Counter, ho
             inside(counter, session).draw(line.id, "1000")
         session.rollback()
     counter.must_be_sound()
+
+
+# --- asynchronous hosts ----------------------------------------------------------------------------------------------
+
+DRIVERS = [
+    pytest.param("sqlite", "sqlite+aiosqlite"),
+    pytest.param("postgres", "postgresql+asyncpg", marks=pytest.mark.postgres),
+    pytest.param("postgres", "postgresql+psycopg", marks=pytest.mark.postgres),
+]
+
+
+@pytest.fixture
+def opened(request: pytest.FixtureRequest, database: str) -> Iterator[Counter]:
+    """An open book on the database the driver is for."""
+    made = Counter(request.getfixturevalue(f"{database}_url"))
+    made.init(buckets=1 if database == "sqlite" else 3)
+    yield made
+    made.book.close()
+
+
+def asynchronous(counter: Counter, driver: str) -> AsyncEngine:
+    url = make_url(counter.url).set(drivername=driver)
+    wait = {"timeout": 0.1} if "sqlite" in driver else {}
+    return create_async_engine(url, connect_args=wait)
+
+
+@pytest.mark.parametrize(("database", "driver"), DRIVERS)
+def test_an_asynchronous_host_draws_repays_and_rolls_back(opened: Counter, driver: str) -> None:
+    line = opened.line("1000.00")
+
+    async def serve() -> str:
+        engine = asynchronous(opened, driver)
+        async with AsyncSession(engine) as session:
+            await session.run_sync(lambda s: inside(opened, s).draw(line.id, "100"))
+            await session.rollback()
+        async with AsyncSession(engine) as session:
+            loan = await session.run_sync(lambda s: inside(opened, s).draw(line.id, "600", confirm=True))
+            with pytest.raises(DrawRefused):
+                await session.run_sync(lambda s: inside(opened, s).draw(line.id, "600"))
+            await session.run_sync(lambda s: inside(opened, s).repay(loan.id, "200"))
+            await session.commit()
+        await engine.dispose()
+        return loan.id
+
+    loan_id = asyncio.run(serve())
+    assert opened.book.loan(loan_id).principal == 400
+    assert len(opened.book.loans()) == 1
+    opened.must_be_sound()
+
+
+@pytest.mark.parametrize(("database", "driver"), DRIVERS)
+def test_asynchronous_requests_at_once_keep_the_limit_or_come_again(opened: Counter, driver: str) -> None:
+    line = opened.line("1000.00")
+
+    async def draw(engine: AsyncEngine, number: int) -> str:
+        while True:
+            async with AsyncSession(engine) as session:
+                try:
+                    await session.run_sync(
+                        lambda s: inside(opened, s).draw(line.id, "300", idempotency_key=f"k-{number}")
+                    )
+                    await session.commit()
+                    return "drawn"
+                except Retryable:
+                    await session.rollback()
+                except DrawRefused as refused:
+                    return refused.code
+
+    async def serve() -> list[str]:
+        engine = asynchronous(opened, driver)
+        answers = await asyncio.gather(*(draw(engine, number) for number in range(5)))
+        await engine.dispose()
+        return answers
+
+    assert sorted(asyncio.run(serve())) == ["drawn"] * 3 + ["limit_exceeded"] * 2
+    assert opened.book.facility(line.id).pending == 900
+    opened.must_be_sound()
+
+
+@pytest.mark.parametrize(("database", "driver"), DRIVERS)
+def test_an_asynchronous_driver_s_busy_database_is_retryable(opened: Counter, driver: str) -> None:
+    line = opened.line("1000.00")
+    other = create_engine(opened.url)
+
+    async def serve() -> None:
+        engine = asynchronous(opened, driver)
+        async with AsyncSession(engine) as session:
+            if driver.startswith("postgresql"):
+                await session.execute(text("SET LOCAL lock_timeout = 100"))
+            with pytest.raises(Retryable):
+                await session.run_sync(lambda s: inside(opened, s).draw(line.id, "300"))
+            await session.rollback()
+        await engine.dispose()
+
+    with other.begin() as connection:
+        connection.execute(text("UPDATE ml_facility SET status = status"))
+        asyncio.run(serve())
+    other.dispose()
+    assert opened.book.loans() == ()
+    opened.must_be_sound()
