@@ -15,6 +15,7 @@ from .rates import Rate
 
 if TYPE_CHECKING:
     from .book.loanbook import LoanBook
+    from .book.results import Waiting
     from .products import Product
     from .servicing.cost import Quote, quote
     from .servicing.replay import Life, life, replay
@@ -36,6 +37,7 @@ _HOMES = {
     "Policy": "underwriting.policy",
     "Product": "products",
     "Quote": "servicing.cost",
+    "Waiting": "book.results",
     "decide": "underwriting.decision",
     "features": "underwriting.features",
     "life": "servicing.replay",
@@ -57,6 +59,7 @@ __all__ = [
     "Quote",
     "Rate",
     "SystemClock",
+    "Waiting",
     "__version__",
     "decide",
     "features",

@@ -9,6 +9,7 @@ import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from .errors import InvalidDate
@@ -86,7 +87,12 @@ def add_months(start: date, months: int, due_day: int | None = None) -> date:
     index = start.year * 12 + start.month - 1 + months
     year, month = divmod(index, 12)
     month += 1
-    return date(year, month, min(due_day or start.day, monthrange(year, month)[1]))
+    return date(year, month, min(due_day or start.day, _last_of(year, month)))
+
+
+@lru_cache(maxsize=4096)
+def _last_of(year: int, month: int) -> int:
+    return monthrange(year, month)[1]
 
 
 def day_number(day: date, day_count: DayCount) -> int:

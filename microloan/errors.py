@@ -10,6 +10,7 @@
     │   ├── EventRefused · OfferRefused · FourEyesRequired · IdempotencyConflict
     │   └── Retryable       the database asked to try again
     ├── NotFound            no such thing in this book               exit 4
+    │   └── NoBook · NoDatabase
     ├── IntegrityBroken     the book contradicts itself              exit 5
     │   └── SchemaMismatch · StorageFailed
     ├── ExpectationNotMet   a scenario came out differently          exit 6
@@ -167,7 +168,7 @@ class OfferRefused(Refused):
 
 
 class FourEyesRequired(Refused):
-    """The book wants a second person for this; the request is on file."""
+    """The book wants a second person for this, and whoever approves is not one."""
 
     code = "four_eyes_required"
     template = "{subject}: needs a second person, {actor!r} cannot approve what {actor!r} asked for"
@@ -193,6 +194,25 @@ class NotFound(MicroloanError):
     code = "not_found"
     exit_status = 4
     template = "{kind} {id!r} does not exist in this book"
+
+    def __init__(self, *, code: str | None = None, **details: object) -> None:
+        if "id" in details:
+            details["id"] = str(details["id"])[:80]  # nobody wants a page of nonsense repeated
+        super().__init__(code=code, **details)
+
+
+class NoBook(NotFound):
+    """Nobody has opened a book for this tenant."""
+
+    code = "no_book"
+    template = "no book for tenant {tenant!r}; open one with: microloan init --tenant {tenant}"
+
+
+class NoDatabase(NotFound):
+    """There is no book in this database, or no such file."""
+
+    code = "no_database"
+    template = "{database}: {reason}; make a book with: microloan init"
 
 
 class IntegrityBroken(MicroloanError):

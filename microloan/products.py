@@ -268,7 +268,8 @@ class Product(_Frozen):
         except ValidationError as fault:
             first = fault.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "product"
-            raise InvalidProduct(file=source, field=field, reason=first["msg"]) from None
+            reason = first["msg"].removeprefix("Value error, ")
+            raise InvalidProduct(file=source, field=field, reason=reason) from None
         except MicroloanError as fault:
             field = str(fault.details.get("field", "product"))
             raise InvalidProduct(file=source, field=field, reason=fault.message) from None

@@ -217,9 +217,12 @@ class LoanTerms(_Frozen):
 
     def canonical(self) -> dict[str, Any]:
         """The mapping that is stored and hashed; ``LoanTerms.parse`` reads it back to equal terms."""
-        given = self.model_dump(mode="json", exclude_none=True)
-        given["principal"] = amount_text(self.principal_minor, self.currency)
-        return given
+        return dict(self._written)
+
+    @cached_property
+    def _written(self) -> dict[str, Any]:
+        principal = amount_text(self.principal_minor, self.currency)
+        return self.model_dump(mode="json", exclude_none=True) | {"principal": principal}
 
 
 def _short(value: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import StorageFailed
+from ..errors import InvalidFile, StorageFailed
 from ..store.base import create_private_file, database_file
 
 
@@ -27,15 +27,16 @@ class Backup:
 def backup(database: Any, target: Path) -> Backup:
     """Copy the SQLite database at an engine's URL to a new file, readable by its owner only.
 
-    Writers go on meanwhile; the copy holds what was committed when it ended. Raises StorageFailed for a target that
-    exists, for a copy that is not sound, and for PostgreSQL, which has tools of its own.
+    Writers go on meanwhile; the copy holds what was committed when it ended. Raises InvalidFile for a target that
+    exists, StorageFailed for a copy that is not sound, and for PostgreSQL, which has tools of its own.
     """
     source = database_file(database)
     if source is None:
         reason = "backup copies a SQLite file; use pg_dump, or pg_basebackup with archived logs"
         raise StorageFailed(database=database.get_backend_name(), reason=reason)
     if target.exists():
-        raise StorageFailed(database=str(target), reason="exists already; a backup overwrites nothing")
+        reason = "exists already; a backup overwrites nothing"
+        raise InvalidFile(code="file_exists", file=str(target), reason=reason)
     unfinished = target.with_name(f"{target.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     create_private_file(unfinished)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from ..days import Term, add_months
 from ..errors import EventRefused, InvalidDate
@@ -22,6 +23,9 @@ from ..terms import LoanTerms
 from . import lender
 from .lives import parse_terms
 from .results import CeilingLine, RateCeilingReport
+
+if TYPE_CHECKING:
+    from ..underwriting import Policy
 
 #: The multiple of the LPR that Chinese courts hold against private lending. Source: SEMANTICS 2; confirm with counsel.
 LPR_MULTIPLE = 4
@@ -56,9 +60,22 @@ def guard_product(unit: Unit, product: Product) -> None:
     prices = _prices(unit, day)
     if not prices:
         return
+    _guard_dearest(unit, product, prices, day, f"product {product.name} version {product.version}")
+
+
+def guard_policy(unit: Unit, policy: Policy, product: Product, day: date) -> None:
+    """Refuse a policy that takes effect on *day* with a grade whose price the ceiling would refuse for draws of *product*.
+
+    Raises EventRefused (rate_above_ceiling).
+    """
+    prices = [grade.rate for grade in policy.grades]
+    _guard_dearest(unit, product, prices, day, f"policy {policy.name} version {policy.version}")
+
+
+def _guard_dearest(unit: Unit, product: Product, prices: list[Rate], day: date, subject: str) -> None:
     dearest = max(prices, key=lambda price: price.per_day)
     for terms in _cases(product, dearest, day):
-        guard_price(unit, product, terms, f"product {product.name} version {product.version}")
+        guard_price(unit, product, terms, subject)
 
 
 def _prices(unit: Unit, day: date) -> list[Rate]:

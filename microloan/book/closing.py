@@ -21,8 +21,10 @@ from ..servicing.replay import passages
 from ..store import catalogue, closing, idempotency, lending, reading
 from ..store.chain import GENESIS, canonical_json, sha256
 from ..store.unit import Unit
+from . import notices
 from .desk import Desk
 from .dossier import Dossier, accrual_columns, as_columns, refresh_figures
+from .lender import provision_rates
 from .lives import Balances, balances, moved, read_life
 from .provided import Provided
 from .results import CloseReport, Held, Loan
@@ -128,6 +130,7 @@ class _Runs:
             self.dones.append(done)
             if self.progress is not None and done.days:
                 self.progress(done.days[-1], sum(len(each.days) for each in self.dones), self.total)
+            self.desk.transactions.give_way()
             if not done.days or done.days[-1] == self.last:
                 return True
 
@@ -283,13 +286,14 @@ def _post_days(span: _Span) -> None:
         night, morning = span.nights.get(day, {}), span.mornings.get(day, {})
         span.done.expired += _expire(unit, bucket, day + _DAY)
         provided.note(closing.principal_moved(unit, bucket, day), night, morning)
-        for group, change in provided.postings():
+        for group, change in provided.postings(provision_rates(unit, day)):
             _add(morning, group, change)
         _post(unit, bucket, day, "night", night)
         _post(unit, bucket, day + _DAY, "morning", morning)
         _seal(unit, bucket, day)
         subject = f"{day} bucket {bucket}"
         idempotency.record(unit, "close_day", sha256(subject), subject)
+        notices.day_closed(unit, bucket, day)
     provided.write(unit, bucket)
 
 

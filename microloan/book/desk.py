@@ -13,8 +13,10 @@ from ..clock import Clock
 from ..money import plain_decimal
 from ..store import idempotency
 from ..store.chain import canonical_json, sha256
+from ..store.schema import require_current
 from ..store.transactions import Transactions
 from ..store.unit import Ids, Known, Unit
+from .four_eyes import require_another
 from .results import from_json_values, to_json_values
 
 T = TypeVar("T")
@@ -33,7 +35,9 @@ class Desk:
     known: Known = field(default_factory=Known)
 
     def acting(self, actor: str, approver: str = "") -> Desk:
-        """The same desk for another actor."""
+        """The same desk for another actor. Raises FourEyesRequired for an approver who is no second person."""
+        if approver:
+            require_another(actor, approver, "approval")
         return replace(self, actor=actor, approver=approver)
 
     def command(
@@ -78,8 +82,11 @@ class Desk:
         return self.transactions.read(lambda connection: look(self.unit(connection)))
 
     def unit(self, connection: Connection) -> Unit:
-        """The unit of work of an open transaction."""
+        """The unit of work of an open transaction. Raises SchemaMismatch, once looked at, unless schema and code agree."""
         hosted = self.transactions.hosted
+        if not self.known.schema_is_current:
+            require_current(connection)
+            self.known.schema_is_current = True
         known = Known() if hosted else self.known  # a host may roll back what was read
         now = self.clock.now_utc()
         return Unit(connection, self.tenant, now, self.ids, self.actor, self.approver, hosted, known=known)

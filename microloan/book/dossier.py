@@ -117,6 +117,7 @@ class Dossier:
             "payload": canonical_json(payload),
             "actor": self.unit.actor,
             "approver": self.unit.approver,
+            "four_eyes": int(self.unit.four_eyes),
             "prev_hash": self.row["head_hash"],
         }
         row["hash"] = row_hash(row)
@@ -148,7 +149,7 @@ class Dossier:
 
         before = position(old events, today), after = position(new events, today), posted: after − before, dated today.
         """
-        before = loan.state
+        before = loan._before or loan.life.evening(self.today)
         after = after or life.state(self.today)
         self.post(loan, moved(balances(before), balances(after)))
         self.refresh(loan, life, after)

@@ -25,6 +25,7 @@ from .ceilings import ceiling_in_force
 from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
 from .facilities import line_of
 from .lives import CONFIRMED, DRAWN, FAILED, LoanLife
+from .related import locked_group
 from .results import Drawdown, Loan, Payout
 from .views import loan_view
 
@@ -53,7 +54,8 @@ def draw(
     assert request.terms is not None, "a draw without reasons against it has terms"
     loan = _pending(dossier, request.terms)
     if confirm:
-        _confirm(dossier, loan, dossier.today)
+        life = _confirmed(dossier, loan, request.terms)
+        dossier.settle(loan, life, life.evening(dossier.today))
     dossier.write()
     return _drawdown(dossier, loan, request.terms, request.term)
 
@@ -92,10 +94,10 @@ def _caps(unit: Unit, product: Product, dossier: Dossier) -> Sequence[ExposureCa
     )
     if lender.dated_caps(unit, dossier.today) is None:
         return caps
-    group = lender.related_group(unit, merchant)
-    if len(group) > 1:
-        unit.lock_group(min(group))  # two related merchants must not draw under one cap at the same time
-    return [*caps, *lender.exposure_caps(unit, merchant)]
+    group = locked_group(
+        unit, merchant, dossier.today
+    )  # two related merchants must not draw under one cap at once
+    return [*caps, *lender.exposure_caps(unit, merchant, group)]
 
 
 def _refused(facility_id: str, amount: str, refusals: Sequence[Refusal]) -> DrawRefused:
@@ -150,26 +152,30 @@ def confirm_payout(unit: Unit, loan_id: str, value_date: date | None) -> Loan:
     if not loan.row["drawn_on"] <= day <= dossier.today:
         reason = f"a payout is valued from its draw on {loan.row['drawn_on']} to the open day {dossier.today}"
         raise InvalidDate(field="value_date", value=str(day), reason=reason)
-    _confirm(dossier, loan, day)
+    dossier.settle(loan, _confirmed(dossier, loan, _starting(loan, day)))
     dossier.write()
     return loan_view(loan, loan.state)
 
 
-def _confirm(dossier: Dossier, loan: LoanFile, start: date) -> None:
-    row = loan.row
-    given = json.loads(row["terms"]) | {"start": start.isoformat()}
-    product = catalogue.product(dossier.unit, row["product"], row["product_version"])
+def _starting(loan: LoanFile, day: date) -> LoanTerms:
+    """The terms agreed at the draw, from the day the money arrived. Raises InvalidDate."""
     try:
-        terms = with_rolled_dates(dossier.unit, product, LoanTerms.parse(given))
+        return LoanTerms.parse(json.loads(loan.row["terms"]) | {"start": day.isoformat()})
     except InvalidTerms:
         raise InvalidDate(
-            field="value_date", value=str(start), reason="the terms do not allow this start"
+            field="value_date", value=str(day), reason="the terms do not allow this start"
         ) from None
-    event = dossier.book(CONFIRMED, {"terms": terms.canonical()}, loan=loan.id, value_date=start)
-    life = LoanLife(agreed=terms, payout_family=(event["id"],))
-    row |= {"terms": json.dumps(terms.canonical(), sort_keys=True), "start": start}
+
+
+def _confirmed(dossier: Dossier, loan: LoanFile, agreed: LoanTerms) -> LoanLife:
+    """Book the payout; the life that begins with it."""
+    row = loan.row
+    product = catalogue.product(dossier.unit, row["product"], row["product_version"])
+    terms = with_rolled_dates(dossier.unit, product, agreed)
+    event = dossier.book(CONFIRMED, {"terms": terms.canonical()}, loan=loan.id, value_date=terms.start)
+    row |= {"terms": json.dumps(terms.canonical(), sort_keys=True), "start": terms.start}
     dossier.row["pending_minor"] -= row["drawn_minor"]
-    dossier.settle(loan, life)
+    return LoanLife(agreed=terms, payout_family=(event["id"],))
 
 
 def fail_payout(unit: Unit, loan_id: str, reason: str) -> Loan:

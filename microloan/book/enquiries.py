@@ -154,10 +154,9 @@ def _statement_part(
 def _statement_line(file: LoanFile, row: LedgerRow) -> StatementLine:
     shown = ledger_view(row, file.row["currency"])
     assert shown.date is not None, "chosen by its date"
-    nothing = to_major(0, file.row["currency"])
     return StatementLine(
         file.id, shown.id, shown.type, shown.date, shown.booked, shown.amount, shown.fees, shown.penalty, shown.interest,
-        shown.principal, shown.credit, shown.principal_after or nothing, shown.reversed_by,
+        shown.principal, shown.credit, shown.principal_after, shown.reversed_by,
     )  # fmt: skip
 
 

@@ -6,22 +6,22 @@ merchant is called ``platform:shop``. Which merchant a shop was given first deci
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..days import parse_date
-from ..errors import BadInput, EventRefused, InvalidFile, MicroloanError, NotFound
+from ..errors import BadInput, EventRefused, InvalidDate, MicroloanError, NotFound
 from ..intake.cells import PLATFORM
 from ..intake.rejections import Rejection
+from ..intake.rows import read_rows
 from ..money import plain_decimal
 from ..store import lending
 from ..store import merchants as store
@@ -32,9 +32,13 @@ from ..store.unit import Unit
 from .desk import Desk
 from .lender import identifier_key
 
+if TYPE_CHECKING:
+    from .rings import MerchantRings
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}", re.ASCII)
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
 _NAME_AT_MOST = 200
+_LENGTHS = (4, 200)  # of an identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +60,20 @@ class Related:
     """A related party and why it is one."""
 
     merchant_id: str
-    reason: str
+    reason: str = field(repr=False)  # may name a person
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """Something that identifies a merchant; only its kind and last four characters can be shown."""
+    """Something that identifies a merchant; only its kind and last four characters can be shown.
+
+    The merchant's from ``first_day`` to ``last_day``, both counted; ``last_day`` None: it has it still.
+    """
 
     kind: str
     last_four: str
+    first_day: date
+    last_day: date | None
     also_of: tuple[str, ...] = ()
 
 
@@ -73,7 +82,7 @@ class Merchant:
     """A merchant with its shops and related parties; ``registered`` is False for a shop that is its own merchant."""
 
     id: str
-    name: str
+    name: str = field(repr=False)  # a person's, often
     registered: bool
     shops: tuple[Shop, ...] = ()
     related: tuple[Related, ...] = ()
@@ -93,7 +102,7 @@ class DirectoryReport:
     replayed: bool = False
 
 
-Rows = list[tuple[int, dict[str, str]]]
+Rows = Sequence[tuple[int, dict[str, str]]]
 
 
 class Merchants:
@@ -160,22 +169,41 @@ class Merchants:
         return self._desk.command("merchant.link", request, act, Merchant, key=idempotency_key)
 
     def identify(
-        self, merchant: str, kind: str, value: str, *, idempotency_key: str | None = None
+        self,
+        merchant: str,
+        kind: str,
+        value: str,
+        *,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        idempotency_key: str | None = None,
     ) -> Merchant:
         """Note a phone, account, licence … of a merchant; the value itself is not kept.
 
         What is kept is a keyed digest, to find the other merchants that have it, and the last four characters.
+        *since*: the first day on which it was the merchant's (default: the open business day; of a known one the day on
+        file, unless *since* is earlier). *until*: the last day, counted, when the merchant gave it up; without it the
+        merchant has it still, also one that had ended. Raises BadInput, InvalidDate for days to come or in the wrong order.
         """
+        span = {"since": _iso(since), "until": _iso(until)}
 
         def act(unit: Unit) -> Merchant:
             owner = merchant_of(unit, merchant)
-            digest, last_four = _digest(unit, kind, value)
-            store.add_identifier(unit, owner, kind, digest, last_four)
+            _note(unit, owner, kind, value, **span)
             return merchant_view(unit, owner)
 
         shown = hashlib.sha256(value.encode()).hexdigest()
-        request = {"merchant": merchant, "kind": kind, "value_sha256": shown}
+        request = {"merchant": merchant, "kind": kind, "value_sha256": shown, **span}
         return self._desk.command("merchant.identify", request, act, Merchant, key=idempotency_key)
+
+    def rings(self, merchant: str, as_of: date | str | None = None, *, hops: int = 2) -> MerchantRings:
+        """Who shares identifiers with a merchant, over so many hops, by which evidence; its ring and its related parties.
+
+        At the end of a day, by default the open business day. Raises NotFound, InvalidDate, InvalidSetting for hops.
+        """
+        from .rings import rings_around
+
+        return self._desk.read(lambda unit: rings_around(unit, merchant, as_of, hops))
 
     def rate(
         self,
@@ -184,10 +212,13 @@ class Merchants:
         rating: Decimal | str | None = None,
         violations: int | None = None,
         rated_on: date | str | None = None,
-        platform_is_buyer: bool = False,
+        platform_is_buyer: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Shop:
-        """Note what the platform says of a shop, known from *rated_on* (default: the open business day)."""
+        """Note what the platform says of a shop, known from *rated_on* (default: the open business day).
+
+        What is not given stays as it is known. Raises NotFound, BadInput.
+        """
         facts = {
             "rating": rating,
             "violations": violations,
@@ -197,7 +228,7 @@ class Merchants:
 
         def act(unit: Unit) -> Shop:
             row = find_shop(unit, shop)
-            store.rate_shop(unit, row.number, _facts(facts, unit.book_day()))
+            store.rate_shop(unit, row.number, _facts(facts, row, unit.book_day()))
             return shop_view(find_shop(unit, shop))
 
         request = {
@@ -207,8 +238,11 @@ class Merchants:
         return self._desk.command("shop.rate", request, act, Shop, key=idempotency_key, subject=shop)
 
     def import_merchants(self, file: Path | str, *, idempotency_key: str | None = None) -> DirectoryReport:
-        """Register merchants from a CSV ``merchant_id,name``; rows that cannot be used are listed, the others taken."""
-        rows = _rows(file, ("merchant_id",), ("name",))
+        """Register merchants from a CSV ``merchant_id,name``; rows that cannot be used are listed, the others taken.
+
+        Raises InvalidFile for a file without that column.
+        """
+        rows = read_rows(file, ("merchant_id",), ("name",))
 
         def take(unit: Unit, row: Mapping[str, str]) -> str:
             if store.merchant(unit, row["merchant_id"]) is not None:
@@ -221,10 +255,25 @@ class Merchants:
     def import_shops(self, file: Path | str, *, idempotency_key: str | None = None) -> DirectoryReport:
         """Take shops from a CSV ``shop_id,platform`` with ``merchant_id,rating,violations,rated_on,platform_is_buyer``.
 
-        A merchant that is not registered is; rows that cannot be used are listed, the others taken.
+        A merchant that is not registered is; rows that cannot be used are listed, the others taken. Raises InvalidFile.
         """
-        rows = _rows(file, ("shop_id", "platform"), ("merchant_id", *_FACTS))
+        rows = read_rows(file, ("shop_id", "platform"), ("merchant_id", *_FACTS))
         return self._import("shop.import", rows, _take_shop, idempotency_key)
+
+    def import_identifiers(self, file: Path | str, *, idempotency_key: str | None = None) -> DirectoryReport:
+        """Note what identifies merchants from a CSV ``merchant_id,kind,value`` with ``first_day,last_day`` if known.
+
+        Each row is taken like :meth:`identify`; rows that cannot be used are listed, the others taken. Raises InvalidFile.
+        """
+        rows = read_rows(file, ("merchant_id", "kind", "value"), ("first_day", "last_day"))
+
+        def take(unit: Unit, row: Mapping[str, str]) -> str:
+            owner = merchant_of(unit, row["merchant_id"])
+            return _note(
+                unit, owner, row["kind"], row["value"], row["first_day"] or None, row["last_day"] or None
+            )
+
+        return self._import("merchant.identifiers", rows, take, idempotency_key)
 
     def _import(self, operation: str, rows: Rows, take: Any, key: str | None) -> DirectoryReport:
         def act(unit: Unit) -> DirectoryReport:
@@ -377,7 +426,7 @@ def merchant_view(unit: Unit, merchant_id: str) -> Merchant:
 
 def _identifier(unit: Unit, merchant_id: str, row: Row) -> Identifier:
     others = tuple(other for other in store.sharing(unit, row.kind, row.digest) if other != merchant_id)
-    return Identifier(row.kind, row.last_four, others)
+    return Identifier(row.kind, row.last_four, row.first_day, row.last_day, others)
 
 
 def shop_view(row: Row) -> Shop:
@@ -409,17 +458,50 @@ def _all(unit: Unit) -> tuple[Merchant, ...]:
     )
 
 
+# --- what identifies them --------------------------------------------------------------------------------------------
+
+
+def _note(
+    unit: Unit, merchant_id: str, kind: str, value: str, since: str | None = None, until: str | None = None
+) -> str:
+    """Note an identifier, or what is new of a known one: ``accepted``, ``updated``, ``duplicates``."""
+    digest, last_four = digest_of(unit, kind, value)
+    known = store.identifier(unit, merchant_id, kind, digest)
+    span = _span(known, since, until, unit.book_day())
+    if known is not None and span == (known.first_day, known.last_day):
+        return "duplicates"
+    store.put_identifier(unit, merchant_id, kind, digest, last_four, span)
+    return "accepted" if known is None else "updated"
+
+
+def _iso(day: date | str | None) -> str | None:
+    return None if day is None else str(day)
+
+
+def _span(known: Row | None, since: str | None, until: str | None, today: date) -> tuple[date, date | None]:
+    """From when to when a merchant has an identifier, by what was known and what is told."""
+    first = today if since is None else parse_date(since, "since")
+    if known is not None:
+        first = min(known.first_day, first)
+    last = None if until is None else parse_date(until, "until")
+    for name, day in (("since", first), ("until", last)):
+        if day is not None and day > today:
+            raise InvalidDate(field=name, value=str(day), reason=f"the book's business day is {today}")
+    if last is not None and last < first:
+        raise InvalidDate(field="until", value=str(last), reason=f"lies before its first day, {first}")
+    return first, last
+
+
 # --- shops and merchants from files ----------------------------------------------------------------------------------
 
 _FACTS = ("rating", "violations", "rated_on", "platform_is_buyer")
-_YES = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_YES = {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 
 
 def _take_shop(unit: Unit, row: Mapping[str, str]) -> str:
     name = f"{row['platform'].lower()}:{row['shop_id']}"
     owner = row.get("merchant_id", "")
     known = shops_store.shops_by_key(unit, [(row["platform"].lower(), row["shop_id"])])
-    facts = _facts({fact: row.get(fact) or None for fact in _FACTS}, unit.book_day())
     if owner and store.merchant(unit, owner) is None:
         register(unit, owner, "")
     if not known and not owner:
@@ -428,7 +510,8 @@ def _take_shop(unit: Unit, row: Mapping[str, str]) -> str:
     if owner:
         give_shop(unit, name, owner)
     before, after = next(iter(known.values()), None), find_shop(unit, name)
-    store.rate_shop(unit, after.number, facts)
+    given = {fact: row.get(fact) or None for fact in _FACTS}
+    store.rate_shop(unit, after.number, _facts(given, after, unit.book_day()))
     if before is None:
         return "accepted"
     return "duplicates" if before == find_shop(unit, name) else "updated"
@@ -440,8 +523,8 @@ def _check_platform(platform: str) -> None:
         raise BadInput(code="bad_id", field="platform", value=platform[:40], reason=reason)
 
 
-def _facts(given: Mapping[str, Any], today: date) -> dict[str, Any]:
-    """What the platform says of a shop, checked; with nothing said there is no day it is known from."""
+def _facts(given: Mapping[str, Any], known: Row, today: date) -> dict[str, Any]:
+    """What the platform says of a shop, checked; what is not said stays as *known*."""
     rating = None if given["rating"] is None else plain_decimal(given["rating"], "rating")
     violations = (
         None if given["violations"] is None else int(plain_decimal(given["violations"], "violations"))
@@ -449,38 +532,22 @@ def _facts(given: Mapping[str, Any], today: date) -> dict[str, Any]:
     if violations is not None and violations < 0:
         raise BadInput(field="violations", value=violations, reason="cannot be below zero")
     since = parse_date(given["rated_on"], "rated_on") if given["rated_on"] else today
-    buyer = given["platform_is_buyer"]
-    if isinstance(buyer, str):
-        if buyer.lower() not in _YES:
-            raise BadInput(field="platform_is_buyer", value=buyer, reason="write 1 or 0")
-        buyer = _YES[buyer.lower()]
     said = rating is not None or violations is not None
+    buyer = _yes(given["platform_is_buyer"])
     return {
-        "rating": None if rating is None else f"{rating:f}", "violations": violations, "rated_on": since if said else None,
-        "platform_is_buyer": int(bool(buyer)),
-    }  # fmt: skip
+        "rating": known.rating if rating is None else f"{rating:f}",
+        "violations": known.violations if violations is None else violations,
+        "rated_on": since if said else known.rated_on,
+        "platform_is_buyer": known.platform_is_buyer if buyer is None else int(buyer),
+    }
 
 
-def _rows(file: Path | str, required: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
-    """The rows of a small CSV with their line numbers. Raises InvalidFile for a bad file or a missing column."""
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as opened:
-            reader = csv.DictReader(opened, restval="", strict=True)
-            missing = [name for name in required if name not in (reader.fieldnames or ())]
-            if missing:
-                reason = f"has no column {', '.join(missing)}"
-                raise InvalidFile(code="missing_column", file=str(file), reason=reason)
-            wanted = (*required, *optional)
-            return [
-                (reader.line_num, {name: (row.get(name) or "").strip() for name in wanted}) for row in reader
-            ]
-    except UnicodeDecodeError:
-        raise InvalidFile(code="bad_encoding", file=str(file), reason="is not UTF-8") from None
-    except csv.Error as error:
-        raise InvalidFile(code="bad_quoting", file=str(file), reason=str(error)) from None
-    except (OSError, ValueError) as error:
-        reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise InvalidFile(code="unreadable_file", file=str(file), reason=reason) from None
+def _yes(given: bool | str | None) -> bool | None:
+    if not isinstance(given, str):
+        return given
+    if given.lower() not in _YES:
+        raise BadInput(field="platform_is_buyer", value=given, reason="write 1 or 0")
+    return _YES[given.lower()]
 
 
 def _text(given: str, field: str) -> str:
@@ -488,18 +555,36 @@ def _text(given: str, field: str) -> str:
     text = " ".join(given.split())
     if len(text) > _NAME_AT_MOST or not text.isprintable():
         reason = f"use at most {_NAME_AT_MOST} printable characters"
-        raise BadInput(field=field, value=text[:40], reason=reason)
+        raise BadInput(field=field, value=f"{text[:1]}…", reason=reason)  # it may be a person's name
     return text
 
 
-def _digest(unit: Unit, kind: str, value: str) -> tuple[str, str]:
+def digest_of(unit: Unit, kind: str, value: str) -> tuple[str, str]:
     """A keyed digest of an identifier and its last four characters; blanks and dashes in it mean nothing."""
     if not _KIND.fullmatch(kind):
         raise BadInput(
             field="kind", value=kind[:40], reason="use lower-case letters, digits and _, such as phone"
         )
-    plain = re.sub(r"[\s\-]", "", value).casefold()
-    if not 4 <= len(plain) <= 200:
+    plain = _plain(value)
+    if not _LENGTHS[0] <= len(plain) <= _LENGTHS[1]:
         raise BadInput(field="value", value="(not shown)", reason="use 4 to 200 characters")
-    digest = hmac.new(identifier_key(unit), f"{kind}:{plain}".encode(), hashlib.sha256).hexdigest()
-    return digest, plain[-4:]
+    return _keyed_digest(identifier_key(unit), kind, plain), plain[-4:]
+
+
+def digests_of(unit: Unit, kind: str, values: Iterable[str]) -> dict[str, str]:
+    """The keyed digest of each of these identifiers; those too short or too long to be one are left out."""
+    key = identifier_key(unit)
+    plain = {value: _plain(value) for value in values}
+    return {
+        value: _keyed_digest(key, kind, text)
+        for value, text in plain.items()
+        if _LENGTHS[0] <= len(text) <= _LENGTHS[1]
+    }
+
+
+def _plain(value: str) -> str:
+    return re.sub(r"[\s\-]", "", value).casefold()
+
+
+def _keyed_digest(key: bytes, kind: str, plain: str) -> str:
+    return hmac.new(key, f"{kind}:{plain}".encode(), hashlib.sha256).hexdigest()

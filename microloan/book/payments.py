@@ -123,7 +123,7 @@ def _pay(
     dossier: Dossier, share: _Share, day: date, to_principal: bool
 ) -> tuple[LoanFile, LedgerRow, LoanState]:
     loan = share.loan
-    if loan.life.state(day).written_off:
+    if loan.life.evening(day).written_off:
         event = dossier.add(loan, Recovered, day, amount_minor=share.minor)
     else:
         event = dossier.add(loan, Repaid, day, amount_minor=share.minor, to_principal=to_principal)

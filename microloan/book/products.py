@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..errors import CurrencyMismatch, EventRefused, FourEyesRequired, InvalidProduct
+from ..errors import CurrencyMismatch, EventRefused, InvalidProduct
 from ..products import Product
 from ..store import catalogue
 from ..store.chain import canonical_json
 from ..store.unit import Unit
+from . import four_eyes
 from .business_days import calendar_of
 from .ceilings import guard_product
 from .desk import Desk
@@ -85,9 +86,8 @@ def approve(unit: Unit, name: str, version: int, *, shipped: bool = False) -> Pr
         raise EventRefused(
             code="already_approved", subject=f"{name} version {version}", reason="is approved already"
         )
-    book = catalogue.book(unit)
-    if book is not None and book.four_eyes == "on" and row.proposed_by == unit.actor and not shipped:
-        raise FourEyesRequired(subject=f"product {name} version {version}", actor=unit.actor)
+    if not shipped and four_eyes.insists(unit):
+        four_eyes.require_another(row.proposed_by, unit.actor, f"product {name} version {version}")
     guard_product(unit, catalogue.product(unit, name, version))
     catalogue.approve_product(unit, name, version)
     return _view(catalogue.product_row(unit, name, version))

@@ -6,8 +6,9 @@ book holds. Source: SEMANTICS 5 and 6: on principal per bucket, product and clas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from ..accounting.provisions import provision, provision_postings
@@ -50,10 +51,10 @@ class Provided:
                     if account == "principal":
                         self._figure(product, currency, class_).principal += amount
 
-    def postings(self) -> Iterator[tuple[_Group, Balances]]:
-        """What brings each group's allowance to its share of principal; from now on it has that figure."""
+    def postings(self, rates: Mapping[str, Fraction]) -> Iterator[tuple[_Group, Balances]]:
+        """What brings each group's allowance to its share of principal, by class; from now on it has that figure."""
         for (product, currency, class_), figure in sorted(self.figures.items()):
-            due = provision(figure.principal, class_)
+            due = provision(figure.principal, class_, rates)
             lines = provision_postings(figure.allowance, due)
             figure.allowance = due
             if lines:

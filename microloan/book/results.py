@@ -1,6 +1,6 @@
 """What the book answers: frozen values, amounts in major units, rates with their yearly rate beside them.
 
-Every result can be written as plain JSON values (:func:`to_json_values`) and read back, which is how the answer of a
+Every result can be written as plain JSON values (:func:`.to_json_values`) and read back, which is how the answer of a
 command is kept under its idempotency key.
 """
 
@@ -15,6 +15,8 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..plain import to_json_values as to_json_values
 
 R = TypeVar("R")
 
@@ -367,7 +369,7 @@ class ScheduleLine:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One line of a statement; ``balance`` is the principal after it."""
+    """One line of a statement; ``balance`` is the principal after it, None where the line was reversed and moved none."""
 
     loan_id: str
     event_id: str
@@ -380,7 +382,7 @@ class StatementLine:
     interest: Decimal
     principal: Decimal
     credit: Decimal
-    balance: Decimal
+    balance: Decimal | None
     reversed_by: str | None
 
 
@@ -485,6 +487,55 @@ class VerifyReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing was done yet: the command is on file and waits for a second person. ``status`` is ``waiting``."""
+
+    request_id: str
+    operation: str
+    subject: str
+    created_by: str
+    status: str = "waiting"
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command that waits for a second person, or waited: ``payload`` is exactly what was asked for.
+
+    ``status`` is ``waiting``, ``approved`` or ``rejected``; ``command_id`` the command that carried it out.
+    """
+
+    id: str
+    operation: str
+    subject: str
+    payload: Mapping[str, Any]
+    reason: str
+    status: str
+    created_by: str
+    created_on: Day
+    created_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    note: str
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswer:
+    """What a second person said; ``result`` is what the command then answered, None where it was rejected."""
+
+    request_id: str
+    operation: str
+    subject: str
+    status: str
+    created_by: str
+    decided_by: str
+    command_id: str
+    result: Mapping[str, Any] | None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AuditLine:
     """Who did what, when."""
 
@@ -497,29 +548,10 @@ class AuditLine:
     key: str | None
 
 
-def to_json_values(result: Any) -> Any:
-    """A result as plain JSON values: money as text with its digits, days and instants ISO 8601.
-
-    >>> to_json_values(NextDue(Day(2024, 1, 2), Decimal("10.00")))
-    {'date': '2024-01-02', 'amount': '10.00'}
-    """
-    if dataclasses.is_dataclass(result) and not isinstance(result, type):
-        return {f.name: to_json_values(getattr(result, f.name)) for f in dataclasses.fields(result)}
-    if isinstance(result, Decimal):
-        return f"{result:f}"
-    if isinstance(result, Day):  # a datetime is one too
-        return result.isoformat()
-    if isinstance(result, Mapping):
-        return {str(key): to_json_values(value) for key, value in result.items()}
-    if isinstance(result, list | tuple | frozenset | set):
-        return [to_json_values(part) for part in result]
-    return result
-
-
 def from_json_values(kind: type[R], values: Any, *, replayed: bool = False) -> R:
-    """The result that :func:`to_json_values` wrote; with *replayed* its field of that name is set, where it has one."""
+    """The result that :func:`.to_json_values` wrote; with *replayed* its field of that name is set, where it has one."""
     result: R = _revived(kind, values)
-    if replayed and "replayed" in _hints(kind):  # type: ignore[arg-type]
+    if replayed and "replayed" in _hints(type(result)):  # type: ignore[arg-type]
         return dataclasses.replace(result, replayed=True)  # type: ignore[type-var]
     return result
 
@@ -532,8 +564,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 def _revived(kind: Any, value: Any) -> Any:
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        chosen = next((part for part in get_args(kind) if part is not type(None)), Any)
-        return None if value is None else _revived(chosen, value)
+        return None if value is None else _revived(_meant(get_args(kind), value), value)
     if origin is tuple:
         return _revived_tuple(get_args(kind), value)
     if dataclasses.is_dataclass(kind):
@@ -541,6 +572,13 @@ def _revived(kind: Any, value: Any) -> Any:
         return kind(**{name: _revived(hints[name], part) for name, part in value.items()})  # type: ignore[operator]
     reader = _READERS.get(kind)
     return reader(value) if reader else value
+
+
+def _meant(kinds: tuple[Any, ...], value: Any) -> Any:
+    """The first of several kinds that can be meant: of dataclasses the one that has these fields."""
+    possible = [kind for kind in kinds if kind is not type(None)]
+    fitting = (kind for kind in possible if not _hints(kind) or set(_hints(kind)) == set(value))
+    return next(fitting, Any)
 
 
 def _revived_tuple(kinds: tuple[Any, ...], values: Any) -> tuple[Any, ...]:

@@ -10,22 +10,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
+from json import loads
 from typing import Any
 
 from ..accounting.provisions import provision, provision_postings
 from ..days import DayCount, day_number
-from ..errors import MicroloanError
+from ..errors import IntegrityBroken, MicroloanError
 from ..servicing.accrual import AccrualRow, booked
 from ..servicing.state import LoanState
 from ..store import catalogue, closing, reading, verifying
 from ..store.chain import GENESIS, row_hash
 from ..store.unit import Unit
+from . import four_eyes
 from .closing import seal_hash
 from .dossier import accrual_columns, as_columns
+from .lender import four_eyes_on_file, provision_rates
 from .lives import Balances, balances, read_life
 from .results import Finding, VerifyReport
 
 Progress = Callable[[int, int], None]
+
+#: What reading a damaged row may raise: text that is no JSON, a day that is none, a word nobody knows.
+_UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _Ledger = dict[tuple[str, str, str, str], int]  # currency, product, account, class
 
 
@@ -54,7 +60,17 @@ class _Book:
 
 
 def verify(unit: Unit, progress: Progress | None = None) -> VerifyReport:
-    """Recompute the whole book from its events; every difference is a finding."""
+    """Recompute the whole book from its events; every difference is a finding.
+
+    Raises IntegrityBroken where what is stored cannot even be read.
+    """
+    try:
+        return _recomputed(unit, progress)
+    except _UNREADABLE as fault:
+        raise IntegrityBroken(subject=unit.tenant, reason=f"cannot be read: {type(fault).__name__}") from None
+
+
+def _recomputed(unit: Unit, progress: Progress | None) -> VerifyReport:
     book = _Book()
     total = reading.count(unit, "ml_facility")
     for bucket in catalogue.buckets(unit):
@@ -73,6 +89,9 @@ def verify(unit: Unit, progress: Progress | None = None) -> VerifyReport:
         book.accruals = 0
     _journal(unit, book)
     _strays(unit, book)
+    book.compare(
+        "four_eyes", unit.tenant, "on" if four_eyes.insists(unit) else "off", four_eyes_on_file(unit)
+    )
     return VerifyReport(
         book.facilities, book.loans, book.events, reading.count(unit, "ml_journal"), tuple(book.findings)
     )
@@ -118,16 +137,24 @@ def _chain(book: _Book, row: Any, events: Sequence[Any]) -> None:
 
 def _line(book: _Book, row: Any, events: Sequence[Any]) -> None:
     """The line's status and limits, told again from its own events."""
-    from json import loads
-
-    told: dict[str, Any] = {"status": None}
-    for event in events:
-        told |= {name: value for name, value in loads(event.payload).items() if name in _LIMITS}
-        told["status"] = _STATUS.get(event.kind, told["status"])
+    try:
+        told = line_told(events)
+    except _UNREADABLE as fault:
+        book.differs("line_unreadable", row.id, row.status, type(fault).__name__)
+        return
     for name in ("status", "limit_minor", "seasonal_limit_minor"):
         book.compare(f"facility_{name}", row.id, getattr(row, name), told.get(name))
     until = row.seasonal_until and row.seasonal_until.isoformat()
     book.compare("facility_seasonal_until", row.id, until, told.get("seasonal_until"))
+
+
+def line_told(events: Iterable[Any]) -> dict[str, Any]:
+    """A line's status and limits (minor units; dates as ISO text), as its own events tell them in their order."""
+    told: dict[str, Any] = {"status": None}
+    for event in events:
+        told |= {name: value for name, value in loads(event.payload).items() if name in _LIMITS}
+        told["status"] = _STATUS.get(event.kind, told["status"])
+    return told
 
 
 _LIMITS = ("limit_minor", "seasonal_limit_minor", "seasonal_until")
@@ -147,7 +174,7 @@ def _loan(book: _Book, loan: Any, told: list[Any], formulas: Sequence[Any], toda
         life = read_life(told)
         state = life.state(day)
         rows = () if state.status == "closed" or loan.held_through else life.accruals(day)
-    except (MicroloanError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as fault:
+    except (MicroloanError, *_UNREADABLE) as fault:
         book.differs(
             "loan_unreadable", loan.id, loan.held_reason or "", f"{type(fault).__name__}: {fault}"[:200]
         )
@@ -241,11 +268,12 @@ def _provisions(unit: Unit, book: _Book, bucket: int, today: date, ledger: _Ledg
         key = (row.product, row.currency, row.class_)
         principal[key] = principal.get(key, 0) - int(row.total)
     stored = {(row.product, row.currency, row.class_): row for row in closing.provisions(unit, bucket)}
+    rates = provision_rates(unit, date.fromordinal(today.toordinal() - 1))  # of the day closed last
     for key in sorted(stored.keys() | {key for key, amount in principal.items() if amount}):
         figures = (stored[key].principal_minor, stored[key].allowance_minor) if key in stored else (0, 0)
         owed = principal.get(key, 0)
         subject = f"bucket {bucket} {' '.join(key)}"
-        book.compare("provision", subject, figures, (owed, provision(owed, key[2]) if owed > 0 else 0))
+        book.compare("provision", subject, figures, (owed, provision(owed, key[2], rates) if owed > 0 else 0))
         for account, amount in provision_postings(0, figures[1]).items():
             line = (key[1], key[0], account, key[2] if account == "provision_allowance" else "")
             ledger[line] = ledger.get(line, 0) + amount

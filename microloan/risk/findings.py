@@ -74,18 +74,20 @@ def related_parties(
     found: Neighbourhood,
     declared: Iterable[Declared] = (),
     rules: LinkRules = DEFAULT_RULES,
+    *,
+    others: Iterable[Neighbourhood] = (),
 ) -> tuple[RelatedParty, ...]:
     """Everybody whose loans count with the merchant's towards the cap on related parties, by their ids.
 
-    Declared links and rings alike, and theirs in turn. *Source:* SEMANTICS 2 (cap per merchant with related parties); that a
-    ring counts like a declared group is a house rule.
+    Declared links and rings alike, and theirs in turn: *others* are the neighbourhoods of declared parties, whose rings count
+    too. *Source:* SEMANTICS 2 (cap per merchant with related parties); that a ring counts like a declared group is a house rule.
 
     >>> nobody = Neighbourhood("m-1", date(2026, 1, 1), (), (), ())
     >>> files = [Declared("m-1", "m-2", "spouses"), Declared("m-2", "m-3", "one owner")]
     >>> [(party.merchant, party.through) for party in related_parties("m-1", nobody, files)]
     [('m-2', 'm-1'), ('m-3', 'm-2')]
     """
-    steps = _steps(found, declared, rules)
+    steps = _steps((found, *others), declared, rules)
     parties: dict[str, RelatedParty] = {}
     edge = [merchant]
     while edge:
@@ -159,20 +161,23 @@ def ring_buyers(
 
 
 def _steps(
-    found: Neighbourhood, declared: Iterable[Declared], rules: LinkRules
+    around: Iterable[Neighbourhood], declared: Iterable[Declared], rules: LinkRules
 ) -> dict[str, list[RelatedParty]]:
     """For every merchant, those it is one step from: what is on file first, then what binds most, then the rest of the ring."""
-    ring = ring_around(found, rules)
-    members = ring.members if ring else ()
     steps: dict[str, list[RelatedParty]] = defaultdict(list)
     for link in sorted(declared, key=lambda each: (each.one, each.other, each.reason)):
         steps[link.one].append(RelatedParty(link.other, link.one, declared=link))
         steps[link.other].append(RelatedParty(link.one, link.other, declared=link))
-    for tie in sorted(found.ties, key=lambda each: (-each.strength, each.one, each.other)):
-        if tie.one in members and tie.other in members:
-            steps[tie.one].append(RelatedParty(tie.other, tie.one, tie=tie))
-            steps[tie.other].append(RelatedParty(tie.one, tie.other, tie=tie))
+    ties = {tie for found in around for tie in _ties_inside(found, ring_around(found, rules))}
+    for tie in sorted(ties, key=lambda each: (-each.strength, each.one, each.other)):
+        steps[tie.one].append(RelatedParty(tie.other, tie.one, tie=tie))
+        steps[tie.other].append(RelatedParty(tie.one, tie.other, tie=tie))
     return steps
+
+
+def _ties_inside(found: Neighbourhood, ring: Ring | None) -> list[Tie]:
+    members = frozenset(ring.members if ring else ())
+    return [tie for tie in found.ties if tie.one in members and tie.other in members]
 
 
 def _written_off(found: Neighbourhood, others: list[str], standing: Mapping[str, Standing]) -> Finding | None:

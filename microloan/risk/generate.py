@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from .links import DEFAULT_RULES, LinkRules
 from .wholebook import BookRings, Bools, Holdings, Ints
 
 KINDS: Final = ("owner", "account", "device", "phone", "address")
@@ -118,6 +119,23 @@ def score(book: MadeUpBook, rings: BookRings) -> Score:
     _, where, together = np.unique(pair, return_inverse=True, return_counts=True)
     with_own = int((together[where] >= 2).sum())
     return Score(int(hidden.sum()), with_own, int(placed.sum()), int((placed & ~hidden).sum()))
+
+
+def findable(book: MadeUpBook, rules: LinkRules = DEFAULT_RULES) -> int:
+    """Hidden members who share anything, hubs aside, with another of their ring: nobody can find more than these.
+
+    >>> findable(made_up_book(1, date(2026, 6, 30), BookPlan(merchants=1000)))
+    30
+    """
+    held = book.holdings
+    most = np.array([rules.kinds[kind].hub_holders for kind in held.kinds])
+    ring = book.truth[held.merchant]
+    looked_at = (ring >= 0) & (np.bincount(held.identifier)[held.identifier] <= most[held.kind])
+    identifier, ring, member = held.identifier[looked_at], ring[looked_at], held.merchant[looked_at]
+    _, where, together = np.unique(
+        np.column_stack([identifier, ring]), axis=0, return_inverse=True, return_counts=True
+    )
+    return len(np.unique(member[together[where.ravel()] >= 2]))
 
 
 class _Maker:

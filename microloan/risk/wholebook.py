@@ -6,7 +6,8 @@ equal. Merchants and identifiers are numbers here, days proleptic ordinals; only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import ModuleType
@@ -48,7 +49,7 @@ _BATCH: Final = 1 << 18
 class Holdings:
     """Who has which identifier: one row per merchant and identifier, days as ordinals, both ends counted.
 
-    ``kind`` numbers :attr:`kinds`; merchants are numbered from 0 to ``merchants`` − 1 in the order of their ids, identifiers
+    ``kind`` numbers ``kinds``; merchants are numbered from 0 to ``merchants`` − 1 in the order of their ids, identifiers
     of all kinds together from 0. ``merchant_id`` and ``identifier_of`` give the texts back.
     """
 
@@ -98,6 +99,42 @@ class Holdings:
             first_day=np.array([first for first, _ in spans.values()], dtype=np.int32),
             last_day=np.array([last for _, last in spans.values()], dtype=np.int32),
             merchant_id=who.__getitem__, identifier_of=lambda n: what[n][1],
+        )  # fmt: skip
+
+    @classmethod
+    def streamed(cls, rows: Iterable[Sequence[Any]]) -> Holdings:
+        """Holdings from rows of merchant, kind, identifier, first day and last day, each merchant once for an identifier.
+
+        The rows come one identifier after the other, and are not kept: numbers only are, and the ids of merchants. An identifier
+        is called by its number.
+
+        >>> day = date(2026, 1, 1)
+        >>> held = Holdings.streamed([("m-2", "phone", "c0ffee", day, None), ("m-1", "phone", "c0ffee", day, day)])
+        >>> held.merchant.tolist(), held.identifier.tolist(), held.merchant_id(0)
+        ([1, 0], [0, 0], 'm-1')
+        """
+        merchants: dict[str, int] = {}
+        kinds: dict[str, int] = {}
+        who, what, kind_of = array("q"), array("q"), array("B")
+        first_day, last_day = array("i"), array("i")
+        before: tuple[str, str] | None = None
+        number, open_end = -1, date.max.toordinal()
+        for merchant, kind, identifier, first, last in rows:
+            if (kind, identifier) != before:
+                before, number = (kind, identifier), number + 1
+            who.append(merchants.setdefault(merchant, len(merchants)))
+            what.append(number)
+            kind_of.append(kinds.setdefault(kind, len(kinds)))
+            first_day.append(first.toordinal())
+            last_day.append(open_end if last is None else last.toordinal())
+        ids = sorted(merchants)
+        place = np.empty(len(ids), dtype=np.int64)
+        place[[merchants[each] for each in ids]] = np.arange(len(ids))
+        return cls(
+            tuple(kinds), len(ids), merchant=place[np.frombuffer(who, dtype=np.int64)],
+            identifier=np.frombuffer(what, dtype=np.int64), kind=np.frombuffer(kind_of, dtype=np.uint8),
+            first_day=np.frombuffer(first_day, dtype=np.int32), last_day=np.frombuffer(last_day, dtype=np.int32),
+            merchant_id=ids.__getitem__,
         )  # fmt: skip
 
 
@@ -189,10 +226,18 @@ class BookRings:
 
     def ring(self, number: int) -> Ring:
         """One ring with its evidence."""
+        return ring_of(self.member_ids(number), self.ties_of(number), oversized=bool(self.oversized[number]))
+
+    def member_ids(self, number: int) -> tuple[str, ...]:
+        """The members of one ring."""
         members = self.members[self.starts[number] : self.starts[number + 1]]
-        ties = range(int(self.tie_starts[number]), int(self.tie_starts[number + 1]))
-        ids = [self.holdings.merchant_id(int(member)) for member in members]
-        return ring_of(ids, [self._tie(tie) for tie in ties], oversized=bool(self.oversized[number]))
+        return tuple(self.holdings.merchant_id(int(member)) for member in members)
+
+    def ties_of(self, number: int) -> list[Tie]:
+        """All ties inside one ring."""
+        return [
+            self._tie(tie) for tie in range(int(self.tie_starts[number]), int(self.tie_starts[number + 1]))
+        ]
 
     def label(self) -> Ints:
         """The ring of every merchant by its number; −1 for a merchant in none."""
@@ -241,6 +286,7 @@ def book_rings(
     _require(
         "most_members", most_members, most_members is None or most_members >= 2, "at least two merchants"
     )
+    _scipy_sparse()  # missing, it is told before any work is done
     rows, holders, hubs = _shared_rows(holdings, as_of, rules)
     ties = _ties(holdings, _weighed(holdings, _pairs(rows, holders), as_of, rules))
     book = _Book(holdings, rows, rules)

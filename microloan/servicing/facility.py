@@ -15,7 +15,7 @@ from ..money import amount_text, round_half_up
 from ..products import Product
 from ..rates import rate_decimal
 from ..terms import LoanTerms
-from .replay import life, replay
+from .replay import evenings, life
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ def costs_more_than(terms: LoanTerms, ceiling: Fraction) -> bool:
     (True, False)
     """
     night = terms.start + timedelta(days=1)
-    first = replay(terms, [], night)
+    (first,) = evenings(terms, [], [night])
     if first.payoff - terms.principal_minor > round_half_up(ceiling * terms.principal_minor / 365):
         return True
     rows = life(terms, [], [terms.start]).schedule

@@ -42,7 +42,10 @@ def repay(loan: Fold, event: Repaid) -> Shares:
 
 
 def settle(loan: Fold, event: Settled) -> Shares:
-    """The share of a net settlement, at most the payoff. Source: SEMANTICS 9.14."""
+    """The share of a net settlement, at most the payoff. Source: SEMANTICS 9.14.
+
+    A settlement of 1,000.00 at a share of 30%: 300.00, or 250.00 where that closes the loan.
+    """
     if loan.terms.sweep is None:
         return NOTHING
     return receive(loan, min(swept(loan.terms.sweep, event.amount_minor), loan.payoff()))
@@ -54,7 +57,10 @@ def recover(loan: Fold, event: Recovered) -> Shares:
 
 
 def receive(loan: Fold, amount: int, to_principal: bool = False) -> Shares:
-    """Divide *amount* over the debts; what is left over becomes a credit balance. Source: SEMANTICS 4 and 9.2."""
+    """Divide *amount* over the debts; what is left over becomes a credit balance. Source: SEMANTICS 4 and 9.2.
+
+    100,000.00 for 300,000.00 after 30 nights at 0.048%: 4,320.00 interest, 95,680.00 principal.
+    """
     receipt = Receipt(amount)
     loan.received += amount
     if loan.written_off:

@@ -147,6 +147,37 @@ def _with_uncounted(
     return [counted.get(event.id) or uncounted_row(event, reversed_by.get(event.id)) for event in shown]
 
 
+def evenings(
+    terms: LoanTerms, events: Sequence[Event], days: Sequence[date], *, after_night: bool = False
+) -> tuple[LoanState, ...]:
+    """States at the end of several value dates in one walk, without what is to come (``next_due`` stays None).
+
+    With *after_night* each is taken after the night that follows the day and before the next morning: what a ledger says
+    of a closed day. The same rules as :func:`replay`; pending before the start. Raises InvalidEvent. *Source:* SEMANTICS 1.
+
+    >>> terms = LoanTerms.parse({"method": "anytime", "principal": "300000", "rate": "0.048%/day",
+    ...                          "start": "2017-05-01", "term": "90d"})
+    >>> day = date(2017, 5, 31)
+    >>> [evenings(terms, [], [day], after_night=night)[0].interest for night in (False, True)]
+    [432000, 446400]
+    """
+    counting, _ = effective(terms, events)
+    loan, passed = _opened(terms, counting), 0
+    states: dict[date, LoanState] = {}
+    for day in sorted(set(days)):
+        if day < terms.start:
+            states[day] = LoanState(as_of=day, status="pending")
+            continue
+        _walk(loan, counting[passed:], day)
+        passed = bisect_right(counting, day, key=_value_date)
+        if after_night:
+            loan.pass_to_dawn(day.toordinal() + 1)
+        states[day] = state_of(loan, day, outlook=False)
+        if after_night:
+            loan.wake()
+    return tuple(states[day] for day in days)
+
+
 def accrual_rows(terms: LoanTerms, events: Sequence[Event], as_of: date) -> tuple[AccrualRow, ...]:
     """The loan's running totals as formulas from the end of value date *as_of* on: contract interest, and penalty if any.
 

@@ -19,6 +19,15 @@ class Split:
     principal: int = 0
     credit: int = 0
 
+    @property
+    def total(self) -> int:
+        """What was divided.
+
+        >>> Split(interest=3, principal=4).total
+        7
+        """
+        return self.fees + self.penalty + self.interest + self.principal + self.credit
+
 
 @dataclass(frozen=True, slots=True)
 class Due:

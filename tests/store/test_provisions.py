@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
+from microloan.errors import InvalidSetting
+
 from .counter import Counter
 
 
@@ -49,3 +53,23 @@ def test_the_difference_is_posted_in_the_morning(counter: Counter) -> None:
     lines = [line for line in counter.journal() if line.account.startswith("provision_")]
     assert {(line.day, line.source) for line in lines} == {(date(2017, 5, 2), "morning")}
     assert [line.amount for line in lines] == [Decimal("-15.00"), Decimal("15.00")]
+
+
+def test_the_lender_s_own_rates_hold_from_their_day_and_closed_days_keep_theirs(counter: Counter) -> None:
+    counter.loan(counter.line(), "100000.00")
+    counter.close_until(date(2017, 5, 3))
+    assert allowances(counter) == {"normal": Decimal("1500.00")}  # the shipped 1.5%
+    own = dict.fromkeys(("normal", "special_mention", "substandard", "doubtful", "loss"), "100%") | {
+        "normal": "2%"
+    }
+    with pytest.raises(InvalidSetting, match="days before 2017-05-03 are closed"):
+        counter.book.lender.set({"provisions": [{"from": "2017-05-02"} | own]})
+    counter.book.lender.set({"provisions": [{"from": "2017-05-04"} | own]})
+    counter.must_be_sound()
+    counter.close_until(date(2017, 5, 4))
+    assert allowances(counter) == {"normal": Decimal("1500.00")}
+    counter.close_until(date(2017, 5, 5))
+    assert allowances(counter) == {"normal": Decimal("2000.00")}
+    counter.must_be_sound()
+    with pytest.raises(InvalidSetting, match="special_mention"):
+        counter.book.lender.set({"provisions": [{"from": "2017-06-01", "normal": "2%"}]})

@@ -192,3 +192,13 @@ def test_a_sweep_loan_takes_its_share_of_a_settlement(counter: Counter) -> None:
     counter.must_be_sound()
     counter.close_until(after(70))
     counter.must_be_sound()
+
+
+def test_a_reversed_line_of_a_statement_has_no_balance_of_its_own(counter: Counter) -> None:
+    loan = counter.loan(counter.line(), "1000.00")
+    paid = counter.book.repay(loan.id, "400").allocations[0].event_id
+    counter.book.reverse(paid)
+    lines = counter.book.statement(loan.id).lines
+    assert [(line.type, line.balance, line.reversed_by is None) for line in lines] == [
+        ("draw", Decimal("1000.00"), True), ("repay", None, False),
+    ]  # fmt: skip

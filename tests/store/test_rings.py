@@ -14,7 +14,7 @@ from microloan.errors import InvalidSetting
 from microloan.risk.links import DEFAULT_KINDS, Holding, links_among
 from microloan.risk.rings import MOST_HOPS, around, ring_around
 from microloan.store.base import open_engine
-from microloan.store.rings import Surroundings, surroundings
+from microloan.store.rings import Register, Surroundings, surroundings, surroundings_in
 from microloan.store.tables_sales import IDENTIFIERS
 from microloan.store.unit import Unit, bucket_of, random_id
 
@@ -48,13 +48,18 @@ def unit_of(connection: Connection) -> Unit:
 
 
 def note(
-    connection: Connection, *rows: tuple[str, str, str], on: datetime = NOON, tenant: str = "main"
+    connection: Connection,
+    *rows: tuple[str, str, str],
+    on: datetime = NOON,
+    tenant: str = "main",
+    first: date | None = None,
+    last: date | None = None,
 ) -> None:
-    """Merchants with kind and digest of an identifier."""
+    """Merchants with kind and digest of an identifier, noted at an instant; theirs from that day unless told otherwise."""
     made = [
         {
             "tenant": tenant, "bucket": bucket_of(merchant, BUCKETS), "merchant": merchant, "kind": kind,
-            "digest": digest, "last_four": "0000", "added_at": on,
+            "digest": digest, "last_four": digest[-4:], "added_at": on, "first_day": first or on.date(), "last_day": last,
         }
         for merchant, kind, digest in rows
     ]  # fmt: skip
@@ -135,8 +140,65 @@ def test_the_day_is_that_of_the_lenders_zone(connection: Connection) -> None:
     late = datetime(2026, 6, 30, 16, 30, tzinfo=UTC)  # 00:30 of 1 July in Shanghai
     note(connection, ("m-0", "device", "d"), ("m-1", "device", "d"), on=late)
     assert merchants(surroundings(unit_of(connection), "m-0", DAY)) == set()
-    found = surroundings(unit_of(connection), "m-0", DAY + timedelta(days=1))
-    assert {holding.first_day for holding in found.holdings} == {date(2026, 7, 1)}
+    assert merchants(surroundings(unit_of(connection), "m-0", DAY + timedelta(days=1))) == {"m-0", "m-1"}
+
+
+def test_what_was_noted_later_of_earlier_days_is_not_known_yet(connection: Connection) -> None:
+    rows = (("m-0", "device", "d"), ("m-1", "device", "d"))
+    note(connection, *rows, on=NOON + timedelta(days=1), first=DAY - timedelta(days=400))
+    assert surroundings(unit_of(connection), "m-0", DAY) == Surroundings((), (), True)
+
+
+def test_from_when_to_when_it_was_whose_is_read(connection: Connection) -> None:
+    note(connection, ("m-0", "phone", "p"), first=date(2025, 1, 1), last=date(2025, 3, 31))
+    note(connection, ("m-1", "phone", "p"), first=date(2025, 6, 29))
+    found = surroundings(unit_of(connection), "m-0", DAY)
+    assert [(each.merchant, each.first_day, each.last_day) for each in found.holdings] == [
+        ("m-0", date(2025, 1, 1), date(2025, 3, 31)),
+        ("m-1", date(2025, 6, 29), None),
+    ]
+    (tie,) = around("m-0", found.holdings, DAY).ties
+    assert tie.links[0].changed_hands
+    # 90 days in between: three halvings; 456 days since both had it: less than half of a half-life
+    assert tie.strength == pytest.approx(0.55 * 0.5 ** (90 / 30 + 456 / 1095))
+
+
+def test_of_an_identifier_only_the_last_four_characters_can_be_shown(connection: Connection) -> None:
+    note(connection, ("m-0", "phone", "0123456789"), ("m-1", "phone", "0123456789"))
+    register = Register(unit_of(connection), DAY)
+    found = surroundings_in(register, "m-0")
+    assert register.last_four == {("phone", "0123456789"): "6789"}
+    assert "0123456789" not in repr(found.holdings)
+
+
+def test_many_looks_at_once_see_what_each_would_see_alone(connection: Connection) -> None:
+    most = DEFAULT_KINDS["device"].hub_holders
+    rows = [
+        *chain(6),
+        *((f"m-{n}", "phone", "p") for n in (1, 5, 9)),
+        *((f"y-{n}", "device", "h") for n in range(most + 1)),
+    ]
+    note(connection, *rows, ("m-3", "device", "h"))
+    unit, asked = unit_of(connection), [*(f"m-{n}" for n in range(10)), "y-1", "nobody"]
+    register = Register(unit, DAY)
+    register.read_ahead(asked)
+    together = {each: surroundings_in(register, each) for each in asked}
+    assert together == {each: surroundings(unit, each, DAY) for each in asked}
+    assert any(found.hubs for found in together.values())
+
+
+def test_reading_ahead_costs_two_statements_a_hop_however_many_look(connection: Connection) -> None:
+    note(connection, *chain(40))
+    sent: list[str] = []
+    event.listen(
+        connection.engine, "before_cursor_execute", lambda _c, _k, statement, *_: sent.append(statement)
+    )
+    register = Register(unit_of(connection), DAY)
+    sent.clear()
+    register.read_ahead([f"m-{n}" for n in range(40)])
+    for merchant in range(2, 39):
+        surroundings_in(register, f"m-{merchant}")
+    assert len(sent) <= 4
 
 
 def test_when_there_is_too_much_the_freshest_are_followed_and_it_is_said(connection: Connection) -> None:

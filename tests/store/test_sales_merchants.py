@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from microloan.book.lender import exposure_caps, holidays, lpr_on, rate_ceilings
 from microloan.book.loanbook import LoanBook
+from microloan.book.results import Waiting
 from microloan.errors import (
     BadInput,
     EventRefused,
@@ -211,7 +212,7 @@ def test_settings_count_from_their_day(book: LoanBook, tmp_path: Path) -> None:
 def test_a_cap_without_its_input_is_not_set_and_never_met(book: LoanBook) -> None:
     book.merchants.add("m1")
     book.lender.set({"caps": [{"from": "2024-01-01", "merchant_share": "10%", "group_amount": "50000"}]})
-    caps = book._desk.read(lambda unit: exposure_caps(unit, "m1"))
+    caps = book._desk.read(lambda unit: exposure_caps(unit, "m1", {"m1"}))
     assert [(cap.name, cap.most, cap.used) for cap in caps] == [
         ("net_assets_merchant", None, 0), ("related_group", 5_000_000, 0),
     ]  # fmt: skip
@@ -234,6 +235,11 @@ def test_a_setting_that_cannot_be_used_is_named(book: LoanBook, given: dict[str,
 
 def test_with_four_eyes_settings_need_a_second_person(book: LoanBook) -> None:
     book.lender.set({"four_eyes": "on"})
+    waiting = book.lender.set({"four_eyes": "off"})
+    assert isinstance(waiting, Waiting)
+    assert book.settings().four_eyes == "on"
     with pytest.raises(FourEyesRequired):
-        book.lender.set({"four_eyes": "off"})
+        book.requests.approve(waiting.request_id)
+    with pytest.raises(FourEyesRequired):
+        book.acting("ann", "Ann ")
     assert book.acting("ann", "bob").lender.set({"four_eyes": "off"}).four_eyes == "off"

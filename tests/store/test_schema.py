@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from microloan.book.loanbook import LoanBook
-from microloan.errors import MicroloanError, NotFound, SchemaMismatch, StorageFailed
+from microloan.errors import MicroloanError, NoBook, NoDatabase, NotFound, SchemaMismatch, StorageFailed
 from microloan.store import schema
 from microloan.store.base import open_engine
 
@@ -122,6 +122,8 @@ def test_a_schema_newer_than_the_code_is_refused_with_advice(counter: Counter) -
     engine.dispose()
     status = counter.book.schema_status()
     assert (status.current, "upgrade the package" in status.remedy) == (False, True)
+    with LoanBook.open(counter.url) as another, pytest.raises(SchemaMismatch):
+        another.facilities()
     with pytest.raises(SchemaMismatch) as refused:
         counter.book.init()
     assert "9999" in refused.value.message
@@ -132,18 +134,21 @@ def test_a_database_without_a_book_says_what_to_do(database_url: str) -> None:
     engine.dispose()
     book = LoanBook.open(database_url)
     assert book.schema_status().found == "none"
-    with pytest.raises(SchemaMismatch) as refused:
+    with pytest.raises(NoDatabase) as refused:
         book.facilities()
     assert "microloan init" in refused.value.message
     book.init()
     other = LoanBook.open(database_url, tenant="nobody")
-    with pytest.raises(SchemaMismatch):
+    with pytest.raises(NoBook) as missing:
         other.close_day()
+    assert (
+        missing.value.message == "no book for tenant 'nobody'; open one with: microloan init --tenant nobody"
+    )
 
 
 def test_a_mistyped_file_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "typo.db"
-    with pytest.raises(StorageFailed):
+    with pytest.raises(NoDatabase):
         LoanBook.open(f"sqlite:///{path}").facilities()
     assert not path.exists()
 
@@ -188,16 +193,19 @@ def test_reading_takes_no_write_lock(sqlite_url: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("table", ["ml_event", "ml_journal", "ml_seal"])
+@pytest.mark.parametrize("table", ["ml_event", "ml_journal", "ml_seal", "ml_setting"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET bucket = bucket", "DELETE FROM {}"])
 def test_the_database_refuses_to_change_history(counter: Counter, table: str, statement: str) -> None:
     from datetime import date
 
     counter.loan(counter.line())
+    counter.book.lender.set({"net_assets": [{"from": "2017-01-01", "amount": "500000000"}]})
     counter.close_until(date(2017, 5, 3))
     engine = create_engine(counter.url)
     with engine.connect() as connection, pytest.raises(DBAPIError, match="append-only"):
-        connection.execute(text(statement.format(table)))
+        connection.execute(
+            text(statement.format(table).replace("bucket", "value" if "setting" in table else "bucket"))
+        )
     engine.dispose()
 
 

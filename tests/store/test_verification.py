@@ -57,7 +57,7 @@ def behind_its_back(url: str, statement: str) -> None:
     """Take the triggers away and change something."""
     engine = create_engine(url)
     with engine.begin() as connection:
-        for table in ("ml_event", "ml_journal", "ml_seal"):
+        for table in ("ml_event", "ml_journal", "ml_seal", "ml_decision"):
             if connection.dialect.name == "sqlite":
                 for verb in ("update", "delete"):
                     connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{verb}"))

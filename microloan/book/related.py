@@ -1,0 +1,125 @@
+"""Whom a merchant belongs to on a day: its related parties on file and the ring of those it shares identifiers with.
+
+The rules are in :mod:`microloan.risk`; here the book's identifiers and related parties are brought to them, for one merchant or
+for some hundreds at a time. Source: SEMANTICS 2 (cap per merchant with related parties).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ..risk.findings import Declared, RelatedParty, related_parties
+from ..risk.rings import Neighbourhood, Ring, around, ring_around
+from ..store import merchants as directory
+from ..store import settings
+from ..store.lending import Row
+from ..store.rings import HOPS, Key, Register, surroundings_in
+from ..store.unit import Unit
+
+#: Related parties at which no more are looked for.
+MOST_PARTIES = 200
+
+#: The related parties on file of a merchant.
+OnFile = Callable[[str], Sequence[Declared]]
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A merchant with whom it belongs to: its neighbourhood, its ring, all related parties, what may be shown of identifiers."""
+
+    merchant: str
+    found: Neighbourhood
+    ring: Ring | None
+    parties: tuple[RelatedParty, ...]
+    last_four: Mapping[Key, str]
+
+    @property
+    def group(self) -> frozenset[str]:
+        """The merchant and its related parties."""
+        return frozenset({self.merchant, *(party.merchant for party in self.parties)})
+
+
+class Circles:
+    """The circles of merchants at the end of a day; what several of them need is read once."""
+
+    def __init__(self, unit: Unit, as_of: date, on_file: OnFile, hops: int = HOPS) -> None:
+        self._register, self._on_file, self._hops = Register(unit, as_of), on_file, hops
+        self._found: dict[str, Neighbourhood] = {}
+
+    def read_ahead(self, merchants: Sequence[str]) -> None:
+        """Read at once what the circles of these merchants will need."""
+        self._register.read_ahead(merchants, self._hops)
+
+    def of(self, merchant: str) -> Circle:
+        """The circle of a merchant."""
+        found = self._around(merchant)
+        parties = self._parties(merchant, found)
+        return Circle(merchant, found, ring_around(found), parties, self._register.last_four)
+
+    def _parties(self, merchant: str, found: Neighbourhood) -> tuple[RelatedParty, ...]:
+        """Everybody it is related to; the rings of parties on file count too, and who is on file with any of them."""
+        on_file: set[Declared] = set()
+        others: dict[str, Neighbourhood] = {}
+        parties: tuple[RelatedParty, ...] = ()
+        asked, edge = set[str](), {merchant}
+        while edge and len(asked) < MOST_PARTIES:
+            on_file.update(link for each in sorted(edge) for link in self._on_file(each))
+            asked |= edge
+            others |= {each: self._around(each) for each in _ends(on_file) - others.keys() - {merchant}}
+            parties = related_parties(merchant, found, on_file, others=others.values())
+            edge = {party.merchant for party in parties} - asked
+        return parties
+
+    def _around(self, merchant: str) -> Neighbourhood:
+        if merchant not in self._found:
+            read = surroundings_in(self._register, merchant, self._hops)
+            self._found[merchant] = around(
+                merchant,
+                read.holdings,
+                self._register.as_of,
+                hops=self._hops,
+                hubs=read.hubs,
+                complete=read.complete,
+            )
+        return self._found[merchant]
+
+
+def circle_of(unit: Unit, merchant: str, as_of: date, hops: int = HOPS) -> Circle:
+    """The circle of one merchant. Raises InvalidSetting for too few or too many hops."""
+    return Circles(unit, as_of, lambda party: _declared(directory.links(unit, party)), hops).of(merchant)
+
+
+def circles_of(unit: Unit, merchants: Sequence[str], as_of: date) -> dict[str, Circle]:
+    """The circles of many merchants, read together."""
+    on_file: dict[str, list[Declared]] = {}
+    for link in _declared(directory.all_links(unit)):
+        on_file.setdefault(link.one, []).append(link)
+        on_file.setdefault(link.other, []).append(link)
+    circles = Circles(unit, as_of, lambda party: on_file.get(party, ()))
+    circles.read_ahead(merchants)
+    return {merchant: circles.of(merchant) for merchant in merchants}
+
+
+def locked_group(unit: Unit, merchant: str, as_of: date) -> frozenset[str]:
+    """A merchant with its related parties, whose loans nobody else counts until the transaction ends."""
+    group = circle_of(unit, merchant, as_of).group
+    if len(group) > 1:
+        unit.lock_group(group)
+    return group
+
+
+def exposures_of_groups(unit: Unit, circles: Mapping[str, Circle]) -> dict[str, int]:
+    """What is lent to the related parties of each of these merchants, without the merchant itself, in minor units."""
+    parties = {merchant: circle.group - {merchant} for merchant, circle in circles.items() if circle.parties}
+    owed = settings.exposures(unit, sorted({each for group in parties.values() for each in group}))
+    return {merchant: sum(owed.get(each, 0) for each in group) for merchant, group in parties.items()}
+
+
+def _declared(rows: Iterable[Row]) -> list[Declared]:
+    return [Declared(row.merchant, row.other, row.reason) for row in rows]
+
+
+def _ends(links: Iterable[Declared]) -> set[str]:
+    return {end for link in links for end in (link.one, link.other)}

@@ -1,0 +1,341 @@
+"""Settlements of platforms (结算) and what sweep loans take of them.
+
+A settlement of a shop is net = captures − refunds − chargebacks. Every running sweep loan of the shop's merchant takes its
+share of the net, oldest loan first; where the shares together exceed the net, the youngest take what is left. Nothing is
+taken of a net that is not above zero. A settlement of an unknown shop, or of a merchant with a held loan, waits; the same
+file again tries it again.
+
+Source: SEMANTICS 3 (sweep) and 9.14; CONTRACT 4 (settlements); where several loans share a settlement: house rule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput, InvalidDate, NotFound
+from ..intake.sales import Progress, silent
+from ..money import to_major
+from ..servicing.events import Settled
+from ..servicing.sweep import swept
+from ..store import cash
+from ..store.unit import Unit, bucket_in
+from ..terms import SweepTerms
+from . import guarded
+from .cash_files import CashReport, Layout, layout_of, take_file
+from .desk import Desk
+from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
+from .enquiries import loan_file
+from .merchants import find_shop
+from .payments import guard_running, value_day
+from .requests import Operation, Payload, command, needs_another
+from .results import Waiting
+
+REQUIRED = ("settlement_id", "shop_id", "platform", "settled_on", "captures")
+OPTIONAL = ("refunds", "chargebacks")
+_CONTENT = ("shop", "settled_on", "captures_minor", "refunds_minor", "chargebacks_minor")
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A platform's settlement with a shop. ``status`` is ``waiting``, ``booked`` or ``nothing_to_sweep``, with the reason."""
+
+    platform: str
+    settlement_id: str
+    shop_id: str
+    settled_on: date
+    net: Decimal
+    merchant_id: str
+    status: str
+    reason: str
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDay:
+    """A platform's settlements of a day: ``asked`` is the loans' share of them, ``taken`` what stands in the ledgers.
+
+    ``difference`` = asked − taken: a loan closed by less than its share, or a sweep that was reversed since. ``waiting_net`` is
+    the net of settlements that no loan has been asked for yet.
+    """
+
+    settled_on: date
+    platform: str
+    settlements: int
+    net: Decimal
+    asked: Decimal
+    taken: Decimal
+    difference: Decimal
+    waiting_net: Decimal
+
+
+class Sweeps:
+    """The book's settlements."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def load(self, file: Path | str, *, layout: Layout = None, progress: Progress = silent) -> CashReport:
+        """Take in a settlement file (CONTRACT 4), each row once. Raises InvalidFile."""
+        how = layout_of(layout)
+
+        def take(cells: Mapping[str, str]) -> str:
+            request = {name: cells[name] for name in (*REQUIRED, *OPTIONAL)}
+
+            def act(unit: Unit) -> _Outcome:
+                return _Outcome(_take(unit, _row(unit, cells, how)))
+
+            subject = cells["settlement_id"]
+            return self._desk.command("sweep.settlement", request, act, _Outcome, subject=subject).word
+
+        return take_file(file, REQUIRED, OPTIONAL, how, take, progress)
+
+    def list(
+        self, status: str | None = None, first: date | None = None, last: date | None = None
+    ) -> tuple[Settlement, ...]:
+        """Settlements by day."""
+
+        def look(unit: Unit) -> tuple[Settlement, ...]:
+            rows = cash.settlements(unit, first, last)
+            return tuple(_view(unit, row) for row in rows if status in (None, row.status))
+
+        return self._desk.read(look)
+
+    def assign(
+        self, platform: str, settlement_id: str, loan_id: str, *, idempotency_key: str | None = None
+    ) -> Settlement | Waiting:
+        """Sweep a waiting settlement for a loan a person names. Raises NotFound, EventRefused.
+
+        Four eyes: one settled longer ago than the lender's days for back-dating waits for a second person.
+        """
+        settled_on = self._desk.read(lambda unit: _known(unit, platform, settlement_id).settled_on)
+        payload = {
+            "platform": platform,
+            "settlement": settlement_id,
+            "loan": loan_id,
+            "value_date": str(settled_on),
+        }
+        return command(self._desk, ASSIGN_SETTLEMENT, payload, Settlement, key=idempotency_key)
+
+    def reconcile(self, first: date | None = None, last: date | None = None) -> tuple[SweepDay, ...]:
+        """What platforms settled, what was asked of loans, and what their ledgers hold, by day and platform."""
+        return self._desk.read(lambda unit: _reconciled(unit, first, last))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    word: str
+    replayed: bool = False
+
+
+def _row(unit: Unit, cells: Mapping[str, str], how: Any) -> dict[str, Any]:
+    currency = unit.book.currency
+    amounts = {
+        f"{name}_minor": how.minor(cells[name] or "0", currency, name)
+        for name in ("captures", "refunds", "chargebacks")
+    }
+    below = next((name for name, minor in amounts.items() if minor < 0), None)
+    if below is not None:
+        name = below.removesuffix("_minor")
+        raise BadInput(field=name, value=cells[name], reason="cannot be below zero")
+    if not cells["settlement_id"]:
+        raise BadInput(field="settlement_id", value="", reason="is missing")
+    return {
+        "tenant": unit.tenant,
+        "platform": cells["platform"].lower(),
+        "id": cells["settlement_id"],
+        "shop": cells["shop_id"],
+        "settled_on": how.day(cells["settled_on"], "settled_on"),
+        **amounts,
+        "merchant": "",
+        "status": "waiting",
+        "reason": "",
+        "recorded_at": unit.now,
+    }
+
+
+def _take(unit: Unit, row: dict[str, Any]) -> str:
+    """Claim a settlement, then sweep it; one that waits is tried again."""
+    if not cash.claim_settlement(unit, row):
+        known = cash.settlement(unit, row["platform"], row["id"])
+        assert known is not None, "a settlement that could not be claimed is there"
+        changed = [name for name in _CONTENT if getattr(known, name) != row[name]]
+        refuse_unless(
+            not changed,
+            "settlement_changed",
+            row["id"],
+            f"is on file with another {', '.join(name.removesuffix('_minor') for name in changed)}",
+        )
+        if known.status != "waiting":
+            return "duplicates"
+    merchant, status, reason = _swept(unit, row)
+    cash.set_settlement(unit, (row["platform"], row["id"]), merchant=merchant, status=status, reason=reason)
+    return "waiting" if status == "waiting" else "accepted"
+
+
+def _swept(unit: Unit, row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Merchant, status and reason after the attempt."""
+    if row["settled_on"] > unit.book_day():
+        raise InvalidDate(field="settled_on", value=str(row["settled_on"]), reason="lies after the open day")
+    try:
+        merchant = str(find_shop(unit, f"{row['platform']}:{row['shop']}").merchant)
+    except NotFound:
+        return "", "waiting", "unknown_shop"
+    if cash.held_loan_of(unit, merchant) is not None:
+        return merchant, "waiting", "loan_held"
+    net = _net(row)
+    if net <= 0:
+        return merchant, "nothing_to_sweep", "net_not_above_zero"
+    asked = [
+        found
+        for facility in cash.facilities_of(unit, merchant)
+        for found in _sweep_loans(unit, facility, row["settled_on"])
+    ]
+    if not asked:
+        return merchant, "nothing_to_sweep", "no_sweep_loan"
+    payload = {"loan": asked[0][1].id, "value_date": str(row["settled_on"])}
+    if not unit.approver and needs_another(unit, guarded.SETTLEMENT, payload):
+        return merchant, "waiting", "needs_second_person"
+    _sweep(unit, row, asked, net)
+    return merchant, "booked", ""
+
+
+def _net(row: Mapping[str, Any]) -> int:
+    return int(row["captures_minor"] - row["refunds_minor"] - row["chargebacks_minor"])
+
+
+def _sweep_loans(unit: Unit, facility: str, day: date) -> list[tuple[Dossier, LoanFile]]:
+    """A facility's running sweep loans on a day."""
+    dossier = open_dossier(unit, facility)
+    return [
+        (dossier, loan)
+        for loan in dossier.loans()
+        if loan.life.terms is not None and loan.life.terms.method == "sweep" and loan.life.terms.start <= day
+    ]
+
+
+def _sweep(unit: Unit, row: Mapping[str, Any], found: Sequence[tuple[Dossier, LoanFile]], net: int) -> None:
+    """Ask every loan for its share, oldest first; where shares exceed the net, the last get what is left."""
+    left, noted = net, []
+    for dossier, loan in sorted(found, key=lambda pair: (pair[1].row["start"], pair[1].id)):
+        terms = loan.life.terms
+        assert terms is not None, "a running loan has terms"
+        assert terms.sweep is not None, "a sweep loan has sweep terms"
+        offered, asked = _offered(terms.sweep, net, left)
+        left -= asked
+        if asked:
+            noted.append(_book(dossier, loan, row, offered, asked))
+    for dossier in {id(dossier): dossier for dossier, _ in found}.values():
+        dossier.write()
+    cash.add_swept(unit, noted)
+
+
+def _offered(terms: SweepTerms, net: int, left: int) -> tuple[int, int]:
+    """The part of the net a loan is asked for its share of, and that share, which is at most what is left.
+
+    >>> half = SweepTerms(share="0.6")
+    >>> _offered(half, 1000, 1000), _offered(half, 1000, 400)
+    ((1000, 600), (666, 400))
+    """
+    if swept(terms, net) <= left:
+        return net, swept(terms, net)
+    part = left * terms.share.denominator // terms.share.numerator
+    return part, swept(terms, part)
+
+
+def _book(
+    dossier: Dossier, loan: LoanFile, row: Mapping[str, Any], offered: int, asked: int
+) -> dict[str, Any]:
+    event = dossier.add(loan, Settled, value_day(dossier, row["settled_on"]), amount_minor=offered)
+    dossier.settle(loan, loan.life.plus(event))
+    return {
+        "tenant": dossier.unit.tenant, "bucket": dossier.row["bucket"], "event": event.id, "loan": loan.id,
+        "platform": row["platform"], "settlement": row["id"], "asked_minor": asked,
+    }  # fmt: skip
+
+
+def _known(unit: Unit, platform: str, settlement_id: str, *, lock: bool = False) -> Any:
+    known = cash.settlement(unit, platform.lower(), settlement_id, lock=lock)
+    if known is None:
+        raise NotFound(kind="settlement", id=f"{platform}:{settlement_id}"[:80])
+    return known
+
+
+def _assigned(unit: Unit, given: Payload) -> Settlement:
+    settlement_id, loan_id = given["settlement"], given["loan"]
+    known = _known(unit, given["platform"], settlement_id, lock=True)
+    refuse_unless(known.status == "waiting", "settlement_done", settlement_id, f"is {known.status}")
+    dossier, loan = open_loan(unit, loan_id)
+    guard_running(loan, known.settled_on)
+    is_sweep = loan.life.terms is not None and loan.life.terms.method == "sweep"
+    refuse_unless(is_sweep, "not_a_sweep_loan", loan_id, "only a sweep loan takes settlements")
+    row = known._mapping
+    net = _net(row)
+    refuse_unless(net > 0, "nothing_to_sweep", settlement_id, "its net is not above zero")
+    _sweep(unit, row, [(dossier, loan)], net)
+    done = {"merchant": str(loan.row["merchant"]), "status": "booked", "reason": ""}
+    cash.set_settlement(unit, (known.platform, known.id), **done)
+    again = cash.settlement(unit, known.platform, known.id)
+    return _view(unit, again)
+
+
+ASSIGN_SETTLEMENT = Operation("sweep.assign", _assigned, always=False)
+
+
+def _view(unit: Unit, row: Any) -> Settlement:
+    return Settlement(
+        platform=row.platform,
+        settlement_id=row.id,
+        shop_id=row.shop,
+        settled_on=row.settled_on,
+        net=to_major(_net(row._mapping), unit.book.currency),
+        merchant_id=row.merchant,
+        status=row.status,
+        reason=row.reason,
+    )
+
+
+# --- reconciliation --------------------------------------------------------------------------------------------------
+
+
+def _reconciled(unit: Unit, first: date | None, last: date | None) -> tuple[SweepDay, ...]:
+    totals: dict[tuple[date, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in cash.settlements(unit, first, last):
+        day = totals[row.settled_on, row.platform]
+        net = _net(row._mapping)
+        day["settlements"] += 1
+        day["net"] += net
+        day["waiting"] += net if row.status == "waiting" else 0
+    asked = cash.swept(unit, first, last)
+    taken = _taken(unit, sorted({row.loan for row in asked}))
+    for row in asked:
+        day = totals[row.settled_on, row.platform]
+        day["asked"] += row.asked_minor
+        day["taken"] += taken.get(row.event, 0)
+    return tuple(_sweep_day(unit, key, totals[key]) for key in sorted(totals))
+
+
+def _taken(unit: Unit, loans: Sequence[str]) -> dict[str, int]:
+    """What each settlement event took, as the loans' ledgers tell it today; a reversed one took nothing."""
+    found: dict[str, int] = {}
+    for loan_id in loans:
+        file = loan_file(unit, loan_id)
+        for row in file.life.life([unit.day_of(bucket_in(loan_id, "loan"))]).ledger:
+            if row.kind == Settled.kind and row.reversed_by is None:
+                found[row.id] = row.split.total
+    return found
+
+
+def _sweep_day(unit: Unit, key: tuple[date, str], of: Mapping[str, int]) -> SweepDay:
+    def money(name: str) -> Decimal:
+        return to_major(of.get(name, 0), unit.book.currency)
+
+    difference = to_major(of.get("asked", 0) - of.get("taken", 0), unit.book.currency)
+    return SweepDay(
+        *key, of["settlements"], money("net"), money("asked"), money("taken"), difference, money("waiting")
+    )
