@@ -10,7 +10,7 @@ EXTRAS := dev$(if $(MICROLOAN_CI),$(comma)spark)
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help demo test test-all lint format bench clean
+.PHONY: help demo test test-slow test-all lint format catalogues bench docs release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -20,6 +20,9 @@ demo: $(CORE) ## the main job end to end, on bundled data
 
 test: $(DEV) ## the tests, without those marked slow
 	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(DEV) ## the tests left out above: minutes each
+	$(BIN)/pytest -n 2 -m slow
 
 test-all: $(DEV) ## every test, with many more generated examples
 	$(BIN)/pytest -n 2 --hypothesis-profile=thorough
@@ -34,8 +37,17 @@ format: $(DEV) ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+catalogues: $(DEV) ## compile the texts of the command line after an edit of a .po file
+	$(BIN)/pybabel -q compile -d cli/locale -D 'texts help reasons'
+
 bench: $(DEV) ## the library beside its floor, see benchmarks/README.md
 	@set -e; for file in $(wildcard benchmarks/bench_*.py); do echo "== $$file"; $(BIN)/python "$$file"; done
+
+docs: $(VENV)/.installed-docs ## these pages and the API reference as a site in build/docs; a warning is an error
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+
+release: $(VENV)/.installed-release ## wheel and source archive, used in clean environments; bill of materials, audit
+	BIN=$(BIN) PYTHON=$(PYTHON) .ci/release
 
 clean: ## remove what was made, the environment too
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -47,6 +59,10 @@ $(BIN)/python:
 
 $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-docs $(VENV)/.installed-release: $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[$*]'
 	@touch $@
 
 # What the tests need holds what the demo needs.

@@ -55,6 +55,7 @@ def ours(made: dict[str, np.ndarray], shops: int) -> Callable[[], object]:
         platforms=("market",), flags=("",), shop=made["shop"], platform=none, paid_day=made["day"],
         amount_minor=made["amount"], refund_minor=none, status=made["status"], refunded_day=never, status_day=never,
         settled_day=made["settled"], buyer=made["buyer"], product=never, starts_order=none + 1, flag=none,
+        is_total=np.zeros(count, dtype=bool),
     )  # fmt: skip
     return lambda: features(lines, as_of=AS_OF)
 

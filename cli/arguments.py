@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
@@ -48,6 +49,10 @@ KnownOn = Annotated[
 ]
 First = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day, included")]
 Last = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day, included")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="The latest so many, else all")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask at a terminal whether money may go out")]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there; an existing file is kept")
 ]
@@ -80,9 +85,20 @@ def one_of(**given: Any) -> None:
 
 def write_new(file: Path, write: Callable[[TextIO], object]) -> None:
     """Write a file that does not exist yet; nothing is ever overwritten silently."""
+    with _new(file), file.open("x", encoding="utf-8", newline="") as stream:
+        write(stream)
+
+
+def write_new_bytes(file: Path, content: bytes) -> None:
+    """As :func:`write_new`, for a file that is no text."""
+    with _new(file), file.open("xb") as stream:
+        stream.write(content)
+
+
+@contextmanager
+def _new(file: Path) -> Iterator[None]:
     try:
-        with file.open("x", encoding="utf-8", newline="") as stream:
-            write(stream)
+        yield
     except FileExistsError:
         raise InvalidFile(file=str(file), reason="exists already; remove it or name another file") from None
     except OSError as fault:

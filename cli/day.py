@@ -12,7 +12,7 @@ import typer
 from microloan.clock import DEFAULT_ZONE
 from microloan.errors import IntegrityBroken, PartlyDone
 
-from .arguments import File, First, Last, day
+from .arguments import File, First, Last, Limit, day
 from .documents import document, listed
 from .options import commands
 from .run import Answer, Run
@@ -49,12 +49,20 @@ def init(
         Literal["off", "on"], typer.Option("--four-eyes", help="Whether what matters needs a second person")
     ] = "off",
     check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is current")] = False,
+    sql: Annotated[
+        bool,
+        typer.Option(
+            "--sql", help="Only print the SQL that makes the schema in the kind of database of --db"
+        ),
+    ] = False,
 ) -> Answer:
     """Create a book, or bring an old one's schema up to date. Done twice it changes nothing.
 
     Example:
       microloan init --currency CNY --open-day 2026-01-01
     """
+    if sql:
+        return _offline(run)
     if check:
         return _schema(run, run.any_book.schema_status())
     values = document(
@@ -64,6 +72,15 @@ def init(
     )
     view = View(run.messages)
     return Answer(values, (view.facts("book", values, BOOK), view.note("next.init", "dim")))
+
+
+def _offline(run: Run) -> Answer:
+    """The schema as SQL, for those who let nobody but themselves change a database; ``init`` afterwards opens the book."""
+    from microloan.alembic import offline_sql
+
+    dialect = "postgresql" if run.options.db.startswith("postgresql") else "sqlite"
+    text = offline_sql(dialect)
+    return Answer({"dialect": dialect, "sql": text}, write=lambda out: out.write(text))
 
 
 def _schema(run: Run, status: Any) -> Answer:
@@ -137,10 +154,15 @@ def verify(
     differences = tuple(run.messages.text("finding", **finding) for finding in values["findings"])
     if report.clean:
         return Answer(values, (facts,))
-    broken = IntegrityBroken(
-        subject=run.options.tenant, reason=f"{len(differences)} difference(s), see findings"
+    error = broken(run, report)
+    return Answer(values, (facts,), status=error.exit_status, complaints=differences, error=error)
+
+
+def broken(run: Run, report: Any) -> IntegrityBroken:
+    """The failure of a book that contradicts itself."""
+    return IntegrityBroken(
+        subject=run.options.tenant, reason=f"{len(report.findings)} difference(s), see findings"
     )
-    return Answer(values, (facts,), status=broken.exit_status, complaints=differences, error=broken)
 
 
 def backup(run: Run, file: File) -> Answer:
@@ -161,11 +183,19 @@ def doctor(run: Run) -> Answer:
     """
     report = run.any_book.doctor()
     values = {**document(report), "healthy": report.healthy}
-    table = View(run.messages).table("doctor", values["checks"], "check status found remedy")
+    rows = [
+        {
+            **check,
+            "found": run.messages.reason(check["found"]),
+            "remedy": run.messages.reason(check["remedy"]),
+        }
+        for check in values["checks"]
+    ]
+    table = View(run.messages).table("doctor", rows, "check status found remedy")
     return Answer(values, (table,), status=0 if report.healthy else 5)
 
 
-def audit(run: Run, first: First = None, last: Last = None) -> Answer:
+def audit(run: Run, first: First = None, last: Last = None, limit: Limit = None) -> Answer:
     """Who did what, and when.
 
     Example:
@@ -175,8 +205,8 @@ def audit(run: Run, first: First = None, last: Last = None) -> Answer:
     lines = run.book.audit(
         first=_moment(day(first, "--from"), time.min, zone), last=_moment(day(last, "--to"), time.max, zone)
     )
-    values = listed(lines, "", "audit")
-    return Answer(values, (View(run.messages).table("audit", values["audit"], AUDIT),))
+    values = listed(lines, "", "audit", limit)
+    return Answer(values, View(run.messages).listed("audit", values, "audit", AUDIT))
 
 
 def _moment(given: date | None, at: time, zone: ZoneInfo) -> datetime | None:

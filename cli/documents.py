@@ -17,9 +17,13 @@ def document(result: Any, noun: str = "") -> dict[str, Any]:
     return values
 
 
-def listed(results: Iterable[Any], noun: str, plural: str) -> dict[str, Any]:
-    """Several results under their plural."""
-    return {plural: [document(result, noun) for result in results]}
+def listed(results: Iterable[Any], noun: str, plural: str, limit: int | None = None) -> dict[str, Any]:
+    """Several results under their plural, newest last; with *limit* the latest so many and how many are left out."""
+    if limit is None:
+        return {plural: [document(result, noun) for result in results]}
+    every = list(results)
+    shown = every[-limit:]
+    return {plural: [document(result, noun) for result in shown], "earlier": len(every) - len(shown)}
 
 
 def json_text(values: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .arguments import Amount, FacilityId, OfferId, Output, Reason, write_new
+from .arguments import Amount, FacilityId, Limit, OfferId, Output, Reason, write_new
 from .documents import document, listed
 from .names import facility_named, merchant_named, offer_named
 from .options import commands, group
@@ -46,14 +46,20 @@ def offer_list(
         Literal["offered", "signed", "expired", "superseded"] | None,
         typer.Option("--status", help="In this status only"),
     ] = None,
+    merchant: Annotated[
+        str | None, typer.Option("--merchant", metavar="MERCHANT", help="Of one merchant")
+    ] = None,
+    limit: Limit = None,
 ) -> Answer:
     """Offers, newest last.
 
     Example:
       microloan offer list --status offered
     """
-    values = listed(run.book.offers(status=status), "offer", "offers")
-    return Answer(values, (View(run.messages).table("offers", values["offers"], OFFERS),))
+    whose = merchant_named(run, merchant)
+    found = (offer for offer in run.book.offers(status=status) if whose in (None, offer.merchant_id))
+    values = listed(found, "offer", "offers", limit)
+    return Answer(values, View(run.messages).listed("offers", values, "offers", OFFERS))
 
 
 def offer_show(
@@ -121,16 +127,18 @@ def list_(
         Literal["active", "frozen", "closed", "expired"] | None,
         typer.Option("--status", help="In this status only"),
     ] = None,
+    limit: Limit = None,
 ) -> Answer:
     """Credit lines of the book.
 
     Example:
       microloan facility list --status active
     """
-    values = listed(
-        run.book.facilities(merchant=merchant_named(run, merchant), status=status), "facility", "facilities"
-    )
-    return Answer(values, (View(run.messages).table("facilities", values["facilities"], FACILITIES),))
+    found = run.book.facilities(merchant=merchant_named(run, merchant), status=status)
+    values = listed(found, "facility", "facilities", limit)
+    view = View(run.messages)
+    shown = {**values, "facilities": [_worded(view, row) for row in values["facilities"]]}
+    return Answer(values, view.listed("facilities", shown, "facilities", FACILITIES))
 
 
 def freeze(run: Run, facility: FacilityId, reason: Reason = "") -> Answer:
@@ -178,13 +186,18 @@ def limit(run: Run, facility: FacilityId, amount: Amount, reason: Reason = "") -
     return facility_answer(run, done, "undo.limit", before.limit)
 
 
+def _worded(view: View, facility: dict[str, Any]) -> dict[str, Any]:
+    """``closed`` means another thing for a credit line than for a loan."""
+    return {**facility, "status": view.word("line_of_credit", facility["status"])}
+
+
 def facility_answer(run: Run, facility: Any, undo: str = "", limit: object = None) -> Answer:
     """A facility, shown, with how to take back what was done to it."""
     if waits(facility):
         return waiting_answer(run, facility)
     values = document(facility, "facility")
     view = View(run.messages)
-    blocks: tuple[Any, ...] = (view.facts("facility", values, FACILITY),)
+    blocks: tuple[Any, ...] = (view.facts("facility", _worded(view, values), FACILITY),)
     if undo and not values["replayed"]:
         blocks += (view.note(undo, "dim", id=values["id"], limit=limit),)
     return Answer(values, blocks)

@@ -13,6 +13,14 @@ from microloan.errors import MicroloanError
 from .documents import json_text
 from .messages import Messages
 
+#: What Typer says of a value, and how it is said here.
+_WORDED = (
+    ("Value error, ", ""),
+    ("Input should be greater than or equal to", "at least"),
+    ("Input should be a valid integer, unable to parse string as an integer", "give a whole number"),
+    ("Input should be a valid number, unable to parse string as a number", "give a number such as 0.5"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -34,8 +42,10 @@ def of_usage(error: Exception, messages: Messages) -> Failure:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "microloan"
     told = error.format_message() if hasattr(error, "format_message") else str(error)
-    said = _one_line(told).replace("Value error, ", "")
-    message = messages.text("usage", problem=messages.usage(said), command=command)
+    said = _one_line(told)
+    for theirs, ours in _WORDED:
+        said = said.replace(theirs, ours)
+    message = messages.text("usage", problem=messages.reason(said), command=command)
     return Failure("usage", message, {"command": command, "problem": said}, 2)
 
 

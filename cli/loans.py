@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import typer
 
 from microloan.days import parse_date
 
-from .arguments import Amount, AsOf, KnownOn, LoanId, Method, ValueDate, as_of, day
+from .arguments import Amount, AsOf, KnownOn, Limit, LoanId, Method, Reason, ValueDate, as_of, day
 from .documents import document, listed
 from .names import facility_named, loan_named, merchant_named
 from .options import commands, group
+from .requests import waiting_answer, waits
 from .run import Answer, Run
 from .view import View
 
@@ -38,6 +40,8 @@ def register(app: typer.Typer) -> None:
 
 def entry_answer(run: Run, entry: Any) -> Answer:
     """What a command did to a loan, and the loan's figures after it."""
+    if waits(entry):
+        return waiting_answer(run, entry)
     values = document(entry)
     view = View(run.messages)
     blocks = (view.facts("entry", values, ENTRY), view.note("undo", "dim", event_id=values["event_id"]))
@@ -73,22 +77,39 @@ def list_(
         Literal["pending", "cancelled", "active", "overdue", "closed", "written_off"] | None,
         typer.Option("--status", help="In this status only"),
     ] = None,
+    limit: Limit = None,
+    as_of_: AsOf = None,
+    known_on: KnownOn = None,
 ) -> Answer:
-    """Loans of the book, with the figures of the open day.
+    """Loans of the book, with the figures of the open day, or as of a day and as known on a day.
 
     Example:
       microloan loan list --status overdue
+      microloan loan list --merchant MERCHANT --as-of 2026-06-30
     """
-    values = listed(
-        run.book.loans(
-            facility=facility and facility_named(run, facility),
-            merchant=merchant_named(run, merchant),
-            status=status,
-        ),
-        "loan",
-        "loans",
-    )
-    return Answer(values, (View(run.messages).table("loans", values["loans"], SUMMARY),))
+    at, known = as_of(run, as_of_), day(known_on, "--known-on")
+    whose = {
+        "facility": facility and facility_named(run, facility),
+        "merchant": merchant_named(run, merchant),
+    }
+    if at is None and known is None:
+        found: Iterable[Any] = run.book.loans(**whose, status=status)
+    else:
+        found = _loans_at(run, whose, status, at, known)
+    values = listed(found, "loan", "loans", limit)
+    return Answer(values, View(run.messages).listed("loans", values, "loans", SUMMARY))
+
+
+def _loans_at(
+    run: Run, whose: dict[str, str | None], status: str | None, at: date | None, known: date | None
+) -> Iterator[Any]:
+    """The loans that had been drawn by then, each replayed to that day."""
+    latest = min(asked for asked in (at, known) if asked is not None)
+    for loan in run.book.loans(**whose):
+        if loan.drawn_on <= latest:
+            then = run.book.loan(loan.id, at, known)
+            if status in (None, then.status):
+                yield then
 
 
 def ledger(run: Run, loan: LoanId, as_of_: AsOf = None, known_on: KnownOn = None) -> Answer:
@@ -240,13 +261,14 @@ def pause(
     return entry_answer(run, done)
 
 
-def write_off(run: Run, loan: LoanId) -> Answer:
+def write_off(run: Run, loan: LoanId, reason: Reason = "") -> Answer:
     """Write a loan off (核销): the claim stays, nothing accrues, receipts are recoveries.
 
     Example:
       microloan loan write-off LOAN
     """
-    return entry_answer(run, run.book.write_off(loan_named(run, loan), idempotency_key=run.options.key))
+    done = run.book.write_off(loan_named(run, loan), reason, idempotency_key=run.options.key)
+    return entry_answer(run, done)
 
 
 def recover(run: Run, loan: LoanId, amount: Amount) -> Answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -17,22 +18,30 @@ from microloan.errors import BadInput, MicroloanError
 
 from . import (
     accounts,
+    backtest,
     calculate,
+    cash,
     day,
     demo,
+    events,
     facilities,
     lender,
     loans,
     merchants,
+    month_end,
     payments,
     products,
     reports,
+    requests,
+    risk,
     sales,
+    subjects,
     underwriting,
+    work,
 )
 from .failures import Failure, of_bug, of_error, of_usage, report
 from .messages import Messages
-from .options import language, root, typed
+from .options import equip, language, root, typed
 from .run import OutputClosed, OutputFailed
 
 #: Typer's own "this line cannot be understood"; public only as the parent of BadParameter.
@@ -43,27 +52,36 @@ MODULES = (
     demo,
     calculate,
     day,
+    work,
     sales,
     merchants,
     underwriting,
+    backtest,
     facilities,
     payments,
+    cash,
     loans,
     accounts,
+    risk,
     reports,
+    month_end,
     products,
     lender,
+    requests,
+    subjects,
+    events,
 )
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
 
-def build() -> typer.Typer:
-    """The program with all its commands."""
+def build(words: Collection[str] | None = None) -> typer.Typer:
+    """The program with all its commands; with *words*, only those named there are ready to run."""
     app = root()
     for module in MODULES:
         module.register(app)
+    equip(app, words)
     return app
 
 
@@ -91,15 +109,26 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    program = typer.main.get_command(build())
-    if _messages(arguments).lang == "zh":
-        from .help_zh import speak_chinese
+    completing = "_MICROLOAN_COMPLETE" in os.environ
+    program = typer.main.get_command(build(_line_to_complete() if completing else arguments))
+    lang = _messages(arguments).lang
+    if lang != "en":
+        from .help_texts import translate_help
 
-        speak_chinese(program)
+        translate_help(program, lang)
+    if completing:
+        from .completion import complete_ids
+
+        complete_ids(program)
     status = program.main(arguments, prog_name="microloan", standalone_mode=False)
     if status == INTERRUPTED:
         raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
+
+
+def _line_to_complete() -> list[str]:
+    """The words typed so far, as bash or as the other shells hand them over."""
+    return " ".join(os.environ.get(name, "") for name in ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")).split()
 
 
 def _stopped(arguments: list[str]) -> int:

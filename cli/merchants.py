@@ -16,6 +16,10 @@ from .view import View
 
 SHOPS = "platform shop_id merchant_id rating violations rated_on platform_is_buyer lines"
 MERCHANTS = "id name registered shops"
+RINGS = "merchant_id as_of hops complete ring currency exposure group_exposure"
+PARTIES = "merchant_id via reason exposure"
+NEIGHBOURS = "merchant_id hops in_ring strength shared_until path"
+EVIDENCE = "one other kind last_four since shared_until holders weight"
 
 MerchantId = Annotated[
     str, typer.Argument(metavar="MERCHANT", help="A merchant, or one of its shops", show_default=False)
@@ -27,7 +31,7 @@ def register(app: typer.Typer) -> None:
     merchant = group("Merchants: register, look, link related parties.")
     app.add_typer(merchant, name="merchant")
     commands(merchant, {"add": add, "import": import_, "show": show, "list": list_, "link": link})
-    commands(merchant, {"identify": identify})
+    commands(merchant, {"identify": identify, "identifiers": identifiers, "rings": rings})
     shop = group("Shops: whose they are, what the platform says of them.")
     app.add_typer(shop, name="shop")
     commands(shop, {"import": shop_import, "rate": shop_rate, "give": shop_give})
@@ -104,13 +108,76 @@ def identify(
         str, typer.Argument(metavar="KIND", help="phone, account, licence …", show_default=False)
     ],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Kept as a digest only", show_default=False)],
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="YYYY-MM-DD", help="The merchant's from that day, else the open day"),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="YYYY-MM-DD", help="Given up after that day, else it has it still"),
+    ] = None,
 ) -> Answer:
     """Note a phone, account or licence of a merchant, to find others that have the same; the value is not kept.
 
+    Kinds that make rings: owner, licence, account, device, phone, address. A buyer's account that is the merchant's own,
+    as it stands in the sales files, is of kind buyer: its orders are no sales.
+
     Example:
       microloan merchant identify m-17 phone 13800000000
+      microloan merchant identify m-17 phone 13800000000 --until 2026-05-31
     """
-    return _shown(run, run.book.merchants.identify(merchant, kind, value, idempotency_key=run.options.key))
+    done = run.book.merchants.identify(
+        merchant, kind, value, since=since, until=until, idempotency_key=run.options.key
+    )
+    return _shown(run, done)
+
+
+def identifiers(run: Run, file: File) -> Answer:
+    """Note what identifies merchants from a CSV: merchant_id, kind and value, then first_day and last_day if known.
+
+    Example:
+      microloan merchant identifiers identifiers.csv
+    """
+    return _imported(run, run.book.merchants.import_identifiers(file, idempotency_key=run.options.key))
+
+
+def rings(
+    run: Run,
+    merchant: MerchantId,
+    hops: Annotated[int, typer.Option("--hops", metavar="N", help="How far to look, 1 to 20")] = 2,
+) -> Answer:
+    """Who shares identifiers with a merchant: its ring, its related parties, and the evidence, freshest first.
+
+    Example:
+      microloan merchant rings m-17
+      microloan merchant rings m-17 --hops 3 --date 2026-05-01
+    """
+    values = document(run.book.merchants.rings(merchant, run.options.date, hops=hops))
+    return Answer(values, _rings(View(run.messages), values))
+
+
+def _rings(view: View, values: dict[str, Any]) -> tuple[Block, ...]:
+    blocks: list[Block] = [view.facts("rings_around", values, RINGS)]
+    if values["parties"]:
+        blocks.append(view.table("related", [_party(view, row) for row in values["parties"]], PARTIES))
+    if values["neighbours"]:
+        rows = [{**row, "shared_until": row["last_day"]} for row in values["neighbours"]]
+        blocks.append(view.table("neighbours", rows, NEIGHBOURS))
+    rows = [{**row, "shared_until": row["until"]} for row in _kinds_in_words(view, values["evidence"])]
+    blocks.append(view.table("evidence", rows, EVIDENCE, "nothing_shared"))
+    if values["shared_by_many"]:
+        rows = _kinds_in_words(view, values["shared_by_many"])
+        blocks.append(view.table("shared_by_many", rows, "kind last_four holders"))
+    return tuple(blocks)
+
+
+def _party(view: View, row: dict[str, Any]) -> dict[str, Any]:
+    """A related party with the reason on file, else what it shares, in words."""
+    return {**row, "reason": row["reason"] or [view.word("identifier", kind) for kind in row["kinds"]]}
+
+
+def _kinds_in_words(view: View, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "kind": view.word("identifier", row["kind"])} for row in rows]
 
 
 def shop_import(run: Run, file: File) -> Answer:
@@ -180,12 +247,13 @@ def _shown(run: Run, merchant: Any) -> Answer:
     if values["related"]:
         blocks.append(view.table("related", values["related"], "merchant_id reason"))
     if values["identifiers"]:
-        blocks.append(view.table("identifiers", values["identifiers"], "kind last_four also_of"))
+        rows = _kinds_in_words(view, values["identifiers"])
+        blocks.append(view.table("identifiers", rows, "kind last_four first_day last_day also_of"))
     return Answer(values, tuple(blocks))
 
 
 def _imported(run: Run, report: Any) -> Answer:
     values = document(report)
-    rejected = tuple(run.messages.text("rejected", **row) for row in values["rejections"])
+    rejected = tuple(run.messages.rejected(row) for row in values["rejections"])
     facts = View(run.messages).facts("import", values, "accepted updated duplicates rejected")
     return Answer(values, (facts,), complaints=() if run.options.json else rejected)

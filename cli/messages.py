@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from functools import cache
+from string import Formatter
 from typing import Any
 
+from microloan import errors
 from microloan.errors import MicroloanError
+from microloan.reports.words import words
 
-from . import messages_en, messages_zh
-from .reasons_zh import in_chinese
+from .catalogues import catalogue
+from .reasons import in_chinese
 
-CATALOGUES = {"en": messages_en.TEXTS, "zh": messages_zh.TEXTS}
-LANGUAGES = tuple(CATALOGUES)
+LANGUAGES = ("en", "zh")
+
+
+@cache
+def texts_of(lang: str) -> dict[str, str]:
+    """Every text of a language: what reports say comes with them; a word of the program's own goes before theirs."""
+    return words(lang) | catalogue(lang, "texts")
 
 
 class _Fields(dict[str, Any]):
@@ -23,7 +34,7 @@ class Messages:
 
     def __init__(self, lang: str) -> None:
         self.lang = lang
-        self._texts = CATALOGUES[lang]
+        self._texts = texts_of(lang)
 
     def text(self, key: str, **fields: Any) -> str:
         """The sentence of *key* with its fields filled in."""
@@ -57,8 +68,24 @@ class Messages:
         reasons = "; ".join(self.text(f"draw.{reason['code']}", **reason) for reason in details["reasons"])
         return self.text("draw_refused", **{**details, "explanation": reasons})
 
-    def usage(self, said: str) -> str:
-        """Why a line cannot be understood; Typer says it in English."""
+    def rejected(self, row: Mapping[str, Any]) -> str:
+        """A row that was not taken: its line, a stable code, and why."""
+        return self.text("rejected", **{**row, "message": self._sentence(row["message"])})
+
+    def _sentence(self, said: str) -> str:
+        """What the library said of a row, in this language."""
+        if self.lang == "en":
+            return said
+        for pattern, code in _error_patterns():
+            match = pattern.fullmatch(said)
+            if match:
+                return self.text(f"error.{code}", **_in_chinese(match.groupdict()))
+        subject, colon, reason = said.partition(": ")
+        told = in_chinese(said)
+        return f"{subject}：{in_chinese(reason)}" if colon and told == said else told
+
+    def reason(self, said: str) -> str:
+        """What library or Typer say in English."""
         return said if self.lang == "en" else in_chinese(said)
 
 
@@ -67,3 +94,29 @@ def _in_chinese(details: dict[str, Any]) -> dict[str, Any]:
         name: in_chinese(value) if name in ("reason", "remedy", "explanation", "kind") else value
         for name, value in details.items()
     }
+
+
+@cache
+def _error_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The English sentences of errors, the most particular first, with their codes."""
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type))
+    templates = {kind.template: kind.code for kind in kinds if issubclass(kind, MicroloanError)}
+    worded = [template for template in templates if _letters(template)]
+    return tuple(
+        (_pattern(template), templates[template]) for template in sorted(worded, key=_letters, reverse=True)
+    )
+
+
+def _letters(template: str) -> int:
+    """How much of a template is always the same."""
+    return sum(character.isalpha() for text, *_ in Formatter().parse(template) for character in text)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    pattern, seen = "", set()
+    for text, field, _, how in Formatter().parse(template):
+        value = f"(?P={field})" if field in seen else f"(?P<{field}>.+?)"
+        quoted = f"'?{value}'?" if how == "r" else value
+        pattern += re.escape(text) + (quoted if field else "")
+        seen.add(field)
+    return re.compile(pattern, re.DOTALL)

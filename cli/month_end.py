@@ -20,7 +20,7 @@ from .accounts import BALANCE, chart_named, csv_lines
 from .cash import SWEEP_DAYS
 from .documents import document, json_text, listed
 from .options import commands
-from .reports import AGING, CASH, CEILINGS, PROVISIONS, ROLLS, VINTAGE
+from .reports import AGING, CASH, CEILING_COLUMNS, PROVISIONS, ROLLS, VINTAGE
 from .run import Answer, Run
 from .view import View
 
@@ -97,7 +97,7 @@ def _papers(run: Run, first: date, last: date) -> dict[str, Callable[[TextIO], o
         "provisions.csv": _csv(lambda: _rows(book.report("provisions", last)), PROVISIONS),
         "rate-ceiling.csv": _csv(
             lambda: listed(book.rate_ceiling_report(None, last).lines, "", "rows"),
-            CEILINGS.replace(" ceiling ", " ceiling_rate "),
+            CEILING_COLUMNS,
         ),
         "settlements.csv": _csv(lambda: listed(book.sweeps.reconcile(first, last), "", "rows"), SWEEP_DAYS),
         "portfolio.html": lambda out: out.write(_page(run, last)),

@@ -26,6 +26,17 @@ def offer_named(run: Run, given: str) -> str:
     return _newest(waiting or [offer.id for offer in offers], "offer", given)
 
 
+def review_named(run: Run, given: str) -> str:
+    """The decision a review is about; of a merchant, its open review."""
+    if given.startswith("dec-"):
+        return given
+    merchant = run.book.merchants.show(given).id
+    waiting = [
+        review.decision_id for review in run.book.underwriting.reviews() if review.merchant_id == merchant
+    ]
+    return _newest(waiting, "review", given)
+
+
 def facility_named(run: Run, given: str) -> str:
     """A facility's id; of a merchant, its newest."""
     if given.startswith("fac-"):

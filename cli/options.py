@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -20,7 +20,8 @@ from microloan.days import parse_date
 from microloan.errors import BadInput
 
 from .arguments import WrongUse
-from .messages import LANGUAGES
+from .help import Command, Group
+from .messages import LANGUAGES, Messages
 from .run import Answer, Run
 
 PANEL = "Options of every command"
@@ -140,15 +141,15 @@ def typed(arguments: list[str], option: str) -> str | None:
 
 def root() -> typer.Typer:
     """The program before it has any command."""
-    app = typer.Typer(name="microloan", rich_markup_mode="rich", pretty_exceptions_enable=False)
+    app = typer.Typer(name="microloan", cls=Group, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(help=_ABOUT, invoke_without_command=True)(_signed(_top, [_VERSION]))
     return app
 
 
 def group(help: str) -> typer.Typer:
     """A noun with its verbs; takes the common options between the two."""
-    app = typer.Typer(rich_markup_mode="rich")
-    app.callback(help=help, invoke_without_command=True)(_signed(_top, []))
+    app = typer.Typer(cls=Group, rich_markup_mode=None)
+    app.callback(help=help, invoke_without_command=True)(_top)
     return app
 
 
@@ -158,16 +159,42 @@ def _top(ctx: typer.Context, *, version: bool = False, **given: Any) -> None:
         raise typer.Exit
     if ctx.invoked_subcommand is not None:
         return
-    if _typed_globals(ctx).get("json"):
+    if typed_globals(ctx).get("json"):
         raise WrongUse(field="COMMAND", reason=f"name a command, see: {ctx.command_path} --help")
-    print(ctx.get_help())
+    print(ctx.get_help() if ctx.parent else _start(ctx))
     raise typer.Exit(2)
+
+
+def _start(ctx: typer.Context) -> str:
+    """Three lines for whoever types the program's name alone."""
+    return Messages(language(typed_globals(ctx).get("lang"), os.environ)).text("start")
 
 
 def commands(app: typer.Typer, verbs: Mapping[str, Callable[..., Answer]]) -> None:
     """Register functions as commands of *app*; their docstrings are the help, examples included."""
     for name, function in verbs.items():
-        app.command(name, help=_help(function))(_runner(function))
+        app.command(name, cls=Command, help=_help(function))(function)
+
+
+def equip(app: typer.Typer, words: Collection[str] | None) -> None:
+    """Give the commands below *app* their options, those named in *words* or, with None, all; the rest are only listed.
+
+    Reading the signatures of all commands takes as long as everything else a short command does.
+    """
+    for command in app.registered_commands:
+        named = words is None or command.name in words
+        assert command.callback is not None, "registered with a function"
+        command.callback = _runner(command.callback) if named else _listed
+    for below in app.registered_groups:
+        named = words is None or below.name in words
+        assert below.typer_instance is not None, "registered with its commands"
+        assert below.typer_instance.registered_callback is not None, "made by group()"
+        below.typer_instance.registered_callback.callback = _signed(_top, []) if named else _listed
+        equip(below.typer_instance, words)
+
+
+def _listed() -> None:
+    """Stands for a command that this line does not name."""
 
 
 def _help(function: Callable[..., Answer]) -> str:
@@ -181,7 +208,7 @@ def _runner(function: Callable[..., Answer]) -> Callable[..., int]:
 
     def runner(ctx: typer.Context, **given: Any) -> int:
         arguments = {name: value for name, value in given.items() if not name.startswith(_PREFIX)}
-        with Run(resolve(_typed_globals(ctx), os.environ)) as run:
+        with Run(resolve(typed_globals(ctx), os.environ)) as run:
             return run.finish(function(run, **arguments))
 
     return _signed(runner, own)
@@ -205,7 +232,7 @@ def _signed(function: Callable[..., Any], own: list[inspect.Parameter]) -> Calla
     return signed
 
 
-def _typed_globals(ctx: typer.Context) -> dict[str, Any]:
+def typed_globals(ctx: typer.Context) -> dict[str, Any]:
     """The common options as typed; what stands nearest the end of the line wins."""
     found: dict[str, Any] = {}
     level: Any = ctx

@@ -10,22 +10,28 @@ from .arguments import (
     Amount,
     AsOf,
     FacilityId,
+    File,
     LoanId,
     Method,
+    Output,
     Reason,
     Subject,
     ValueDate,
     WrongUse,
+    Yes,
     as_of,
     day,
     one_of,
+    write_new,
 )
+from .cash import Mapping, file_answer
 from .documents import document, listed
 from .loans import LOAN, entry_answer
 from .names import facility_named, loan_named, subject_named
 from .options import commands, group
+from .requests import waiting_answer, waits
 from .run import Answer, Run
-from .view import View
+from .view import View, grouped
 
 DRAWDOWN = "loan_id facility_id status principal currency method term start maturity daily_rate yearly_rate available event_id"
 RECEIPT = "subject currency amount value_date booked_on fees penalty interest principal credit"
@@ -40,7 +46,16 @@ def register(app: typer.Typer) -> None:
     commands(app, {"draw": draw, "repay": repay, "payoff": payoff, "reverse": reverse})
     payout = group("Payouts (放款): money to send for draws that wait.")
     app.add_typer(payout, name="payout")
-    commands(payout, {"list": payout_list, "confirm": payout_confirm, "fail": payout_fail})
+    commands(
+        payout,
+        {
+            "list": payout_list,
+            "confirm": payout_confirm,
+            "fail": payout_fail,
+            "export": payout_export,
+            "import": payout_import,
+        },
+    )
     credit = group("Credit balances (溢缴款): what was paid too much.")
     app.add_typer(credit, name="credit")
     commands(credit, {"show": credit_show, "apply": credit_apply, "refund": credit_refund})
@@ -56,14 +71,18 @@ def draw(
     confirm: Annotated[
         bool, typer.Option("--confirm", help="The payout is instant: start the loan at once")
     ] = False,
+    yes: Yes = False,
 ) -> Answer:
     """Draw on a facility (支用): reserves the limit and orders the payout; the loan starts when it is confirmed.
 
     Example:
       microloan draw FACILITY 300000 --days 90 --key draw-0001
     """
+    line = facility_named(run, facility)
+    if confirm:
+        _ask(run, yes, "ask.payout", amount, run.book.facility(line))
     done = run.book.draw(
-        facility_named(run, facility),
+        line,
         amount,
         days=days,
         months=months,
@@ -89,14 +108,17 @@ def payout_list(run: Run) -> Answer:
     return Answer(values, (View(run.messages).table("payouts", values["payouts"], PAYOUT),))
 
 
-def payout_confirm(run: Run, loan: LoanId, value_date: ValueDate = None) -> Answer:
+def payout_confirm(run: Run, loan: LoanId, value_date: ValueDate = None, yes: Yes = False) -> Answer:
     """The money has gone out: the loan starts on the value date of the payout.
 
     Example:
       microloan payout confirm LOAN
     """
+    loan = loan_named(run, loan)
+    drawn = run.book.loan(loan)
+    _ask(run, yes, "ask.payout", drawn.drawn, drawn)
     done = run.book.confirm_payout(
-        loan_named(run, loan), value_date=day(value_date, "--value-date"), idempotency_key=run.options.key
+        loan, value_date=day(value_date, "--value-date"), idempotency_key=run.options.key
     )
     return loan_answer(run, done)
 
@@ -112,8 +134,38 @@ def payout_fail(run: Run, loan: LoanId, reason: Reason = "") -> Answer:
     )
 
 
+def payout_export(run: Run, output: Output = None) -> Answer:
+    """Payouts to be made as a CSV file for the payment run: ids and exact amounts.
+
+    Example:
+      microloan payout export -o payouts.csv
+    """
+    from microloan.exchange.payouts import write_payouts
+
+    orders = run.book.payouts()
+    values = {**listed(orders, "", "payouts"), "count": len(orders)}
+    if output is None:
+        return Answer(values, write=lambda out: write_payouts(orders, out))
+    write_new(output, lambda out: write_payouts(orders, out))
+    values["file"] = str(output)
+    return Answer(values, (View(run.messages).facts("payouts", values, "count file"),))
+
+
+def payout_import(run: Run, file: File, mapping: Mapping = None) -> Answer:
+    """Take in the bank's answer to payouts: each is confirmed or failed as its row says. Twice changes nothing.
+
+    Columns: loan_id, status (paid or failed), and where there are any value_date, reason.
+
+    Example:
+      microloan payout import answer.csv
+    """
+    return file_answer(run, run.book.load_payouts(file, layout=mapping))
+
+
 def loan_answer(run: Run, loan: Any) -> Answer:
     """A loan after a command."""
+    if waits(loan):
+        return waiting_answer(run, loan)
     values = document(loan, "loan")
     return Answer(values, (View(run.messages).facts("loan", values, LOAN),))
 
@@ -154,15 +206,18 @@ def repay(
         apply="principal" if to_principal else None,
         idempotency_key=run.options.key,
     )
-    values = document(done)
+    if waits(done):
+        return waiting_answer(run, done)
+    return _receipt_answer(run, done)
+
+
+def _receipt_answer(run: Run, receipt: Any) -> Answer:
+    """Money taken in, how it was split, and how to take it back."""
+    values = document(receipt)
     view = View(run.messages)
-    return Answer(
-        values,
-        (
-            view.facts("receipt", values, RECEIPT),
-            view.table("allocations", values["allocations"], ALLOCATION),
-        ),
-    )
+    split = view.table("allocations", values["allocations"], ALLOCATION)
+    undo = (view.note("undo", "dim", event_id=part["event_id"]) for part in values["allocations"])
+    return Answer(values, (view.facts("receipt", values, RECEIPT), split, *undo))
 
 
 def payoff(run: Run, loan: LoanId, as_of_: AsOf = None) -> Answer:
@@ -203,6 +258,8 @@ def reverse(
 
 
 def _charged_back(run: Run, done: Any) -> Answer:
+    if waits(done):
+        return waiting_answer(run, done)
     values = document(done)
     entries = [*values["reversals"], *([values["fee"]] if values["fee"] else [])]
     view = View(run.messages)
@@ -222,7 +279,8 @@ def credit_show(run: Run, subject: Subject) -> Answer:
       microloan credit show FACILITY
     """
     named = subject_named(run, subject)
-    loans = [loan for loan in run.book.loans() if named in (loan.id, loan.facility_id)]
+    alone = named.startswith("loan-")
+    loans = (run.book.loan(named),) if alone else run.book.loans(facility=run.book.facility(named).id)
     credits = [document(loan, "loan") for loan in loans if loan.credit_balance]
     table = View(run.messages).table("credits", credits, "loan_id currency credit_balance")
     return Answer({"subject": subject, "credits": credits}, (table,))
@@ -244,14 +302,22 @@ def credit_apply(
       microloan credit apply FROM_LOAN TO_LOAN 30.00
     """
     done = run.book.apply_credit(source, target, amount, idempotency_key=run.options.key)
-    values = document(done)
-    return Answer(values, (View(run.messages).facts("receipt", values, RECEIPT),))
+    return _receipt_answer(run, done)
 
 
-def credit_refund(run: Run, loan: LoanId, amount: Amount) -> Answer:
+def credit_refund(run: Run, loan: LoanId, amount: Amount, yes: Yes = False) -> Answer:
     """Pay a credit balance back to the merchant.
 
     Example:
       microloan credit refund LOAN 10.00
     """
-    return entry_answer(run, run.book.refund(loan_named(run, loan), amount, idempotency_key=run.options.key))
+    loan = loan_named(run, loan)
+    _ask(run, yes, "ask.refund", amount, run.book.loan(loan))
+    return entry_answer(run, run.book.refund(loan, amount, idempotency_key=run.options.key))
+
+
+def _ask(run: Run, yes: bool, question: str, amount: object, payee: Any) -> None:
+    """Show a person at a terminal how much goes to whom. Raises Refused."""
+    merchant = run.book.merchants.show(payee.merchant_id)
+    name = f"{merchant.name} ({merchant.id})" if merchant.name else merchant.id
+    run.ask(yes, question, amount=grouped(str(amount)), currency=payee.currency, merchant=name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from .arguments import File, Name, day
+from .backtest import policy_fit
 from .documents import document, json_text, listed
 from .options import commands, group
 from .render import Note
@@ -30,7 +32,7 @@ def register(app: typer.Typer) -> None:
     policy = group("Policies: versioned files, proposed by one person and approved by another.")
     app.add_typer(policy, name="policy")
     commands(policy, {"check": policy_check, "propose": policy_propose, "approve": policy_approve})
-    commands(policy, {"list": policy_list, "show": policy_show})
+    commands(policy, {"fit": policy_fit, "list": policy_list, "show": policy_show})
 
 
 def check(run: Run, file: File) -> Answer:
@@ -92,12 +94,13 @@ def show(
     Example:
       microloan product show marketplace
     """
-    return _product(run, run.book.products.show(name, version))
+    answer = _product(run, run.book.products.show(name, version))
+    return replace(answer, blocks=(*answer.blocks, _content(answer.document["product"])))
 
 
 def _product(run: Run, version: Any) -> Answer:
     values = document(version)
-    return Answer(values, (View(run.messages).facts("product", values, VERSION), _content(values["product"])))
+    return Answer(values, (View(run.messages).facts("product", values, VERSION),))
 
 
 def _content(content: Any) -> Note:
@@ -170,9 +173,10 @@ def policy_show(
     Example:
       microloan policy show marketplace
     """
-    return _policy(run, run.book.underwriting.policies.show(name, version))
+    answer = _policy(run, run.book.underwriting.policies.show(name, version))
+    return replace(answer, blocks=(*answer.blocks, _content(answer.document["policy"])))
 
 
 def _policy(run: Run, version: Any) -> Answer:
     values = document(version)
-    return Answer(values, (View(run.messages).facts("policy", values, POLICY), _content(values["policy"])))
+    return Answer(values, (View(run.messages).facts("policy", values, POLICY),))

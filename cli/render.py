@@ -5,6 +5,7 @@ On a terminal: colour, and a table too wide for it becomes a list of records. In
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -12,10 +13,12 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TextIO
 
+from .pager import paged
+
 GAP = "  "
 #: Columns that text keeps when its column gives way.
 ROOM = 24
-#: Rows of a table that a terminal shows; a pipe gets all.
+#: Rows of a table that a terminal shows where there is no pager; a pipe gets all.
 MOST = 200
 
 
@@ -49,28 +52,29 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells under labels; ``empty`` is said when there are none, ``more`` when a terminal does not show all."""
+    """Rows of cells under labels; ``empty`` is said when there are none, ``more`` of the ``left`` that are not shown."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     empty: str = ""
     more: str = ""
+    left: int = 0
 
 
 Block = Note | Facts | Table
 
 
-def print_blocks(blocks: Iterable[Block], stream: TextIO) -> None:
-    """Write the blocks, an empty line between them."""
+def print_blocks(blocks: Iterable[Block], stream: TextIO, *, whole: bool = True) -> None:
+    """Write the blocks, an empty line between them; a *whole* answer may go through the pager, a part of one never."""
     if not stream.isatty():
         stream.write(as_text(blocks))
         return
+    blocks = tuple(blocks)
     width = max(shutil.get_terminal_size((100, 24)).columns, 20)
-    if os.environ.get("NO_COLOR"):
-        stream.write(as_text(blocks, width))
-    else:
-        _print_in_colour(tuple(blocks), stream, width)
+    drawn = as_text if os.environ.get("NO_COLOR") else _in_colour
+    if not (whole and paged(drawn(blocks, width), stream)):
+        stream.write(drawn([_shortened(block) for block in blocks], width))
 
 
 def as_text(blocks: Iterable[Block], width: int | None = None) -> str:
@@ -78,16 +82,25 @@ def as_text(blocks: Iterable[Block], width: int | None = None) -> str:
     return "\n".join(_plain(block, width) for block in blocks)
 
 
-def _print_in_colour(blocks: Sequence[Block], stream: TextIO, width: int) -> None:
+def _shortened(block: Block) -> Block:
+    """A table of which a screen shows the beginning, and how many rows are left."""
+    if not isinstance(block, Table) or len(block.rows) <= MOST:
+        return block
+    return replace(block, rows=block.rows[:MOST], left=len(block.rows) - MOST)
+
+
+def _in_colour(blocks: Sequence[Block], width: int) -> str:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream, width=width, highlight=False)
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False, force_terminal=True)
     for place, block in enumerate(blocks):
         if place:
             console.print()
         for line, style in _lines(block, width):
             console.print(Text(line, style=style), soft_wrap=True)
+    return stream.getvalue()
 
 
 def _plain(block: Block, width: int | None) -> str:
@@ -110,13 +123,10 @@ def _table_lines(table: Table, width: int | None) -> list[tuple[str, str]]:
         return [(table.empty, "dim")] if table.empty else []
     if width is None:
         return _drawn(table, _widths(table))
-    if len(table.rows) > MOST:
-        left = len(table.rows) - MOST
-        shown = replace(table, rows=table.rows[:MOST])
-        return [*_table_lines(shown, width), (f"… {left} {table.more}".rstrip(), "dim")]
     table = _without_empty_columns(table)
     widths = _fitted(table, width)
-    return _drawn(table, widths) if widths else _record_lines(table, width)
+    lines = _drawn(table, widths) if widths else _record_lines(table, width)
+    return [*lines, (f"… {table.left} {table.more}".rstrip(), "dim")] if table.left else lines
 
 
 def _drawn(table: Table, widths: Sequence[int]) -> list[tuple[str, str]]:
@@ -162,11 +172,15 @@ def _least_widths(table: Table) -> list[int]:
 
 def _least_width(column: Column, cells: Sequence[str]) -> int:
     widest = max(cell_width(cell) for cell in cells)
-    label = max((cell_width(piece.strip()) for piece in _breakable(column.label)), default=0)
+    label = _widest_piece(column.label)
     if column.right:
         return max(widest, label)
-    pieces = (cell_width(piece.strip()) for cell in cells for piece in _breakable(cell))
-    return max(label, min(widest, ROOM), max(pieces, default=0))
+    return max(label, min(widest, ROOM), *map(_widest_piece, cells))
+
+
+def _widest_piece(text: str) -> int:
+    """The room below which *text* cannot be broken: its longest word, such as an id."""
+    return max((cell_width(piece.strip()) for piece in _breakable(text)), default=0)
 
 
 def _record_lines(table: Table, width: int) -> list[tuple[str, str]]:
@@ -186,10 +200,19 @@ def _fact_lines(rows: Sequence[tuple[str, str]], width: int | None) -> list[tupl
     lines: list[tuple[str, str]] = []
     for label, value in rows:
         room = None if width is None else max(width - indent - len(GAP), 10)
+        if room and width and (cell_width(label) > indent or _widest_piece(value) > room):
+            lines += [(line, "") for line in _on_lines_of_its_own(label, value, width)]
+            continue
         first, *rest = _wrapped(value, room) or [""]
         lines.append((f"{_padded(label, indent)}{GAP}{first}".rstrip(), ""))
         lines += [(f"{' ' * indent}{GAP}{line}", "") for line in rest]
     return lines
+
+
+def _on_lines_of_its_own(label: str, value: str, width: int) -> list[str]:
+    """A label, and below it a value that has no room beside it."""
+    indent = label[: len(label) - len(label.lstrip())] + GAP
+    return [*_wrapped(label, width), *(f"{indent}{line}" for line in _wrapped(value, width - len(indent)))]
 
 
 def _labels(table: Table) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from microloan.reports.result import Report
 
 CEILINGS = "month lpr_rate ceiling loans amount loans_above amount_above share_above"
+CEILING_COLUMNS = CEILINGS.replace(" ceiling ", " ceiling_rate ")
 SUMS = (
     "as_of currency loans borrowers principal ledger_principal difference credit_lines limits utilisation past_due "
     "share_past_due past_90 share_past_90 allowance"
@@ -267,18 +268,34 @@ def _with_plot(run: Run, answer: Answer, drawn: tuple[Path, bytes] | None) -> An
 # --- price ceilings --------------------------------------------------------------------------------------------------
 
 
-def rate_ceiling(run: Run, first: First = None, last: Last = None) -> Answer:
+def rate_ceiling(
+    run: Run,
+    first: First = None,
+    last: Last = None,
+    format_: Annotated[
+        Literal["text", "json", "csv"],
+        typer.Option("--format", help="How it is written; csv is its main table"),
+    ] = "text",
+    output: Output = None,
+) -> Answer:
     """New loans whose all-in yearly cost is above 4 x LPR of their first day; else of the last twelve months.
 
     Example:
       microloan report rate-ceiling --from 2026-01-01 --to 2026-06-30
+      microloan report rate-ceiling --format csv --output ceiling.csv
     """
     last_day = day(last, "--to") or run.options.date
     values = document(run.book.rate_ceiling_report(day(first, "--from"), last_day))
     view = View(run.messages)
     shown = [{**line, "ceiling": _ceiling(run, line["ceiling_rate"])} for line in values["lines"]]
     table = view.table("rate_ceiling", shown, CEILINGS, "no_new_loans")
-    return Answer(values, (table, view.facts("", values, "first last currency")))
+    blocks = (table, view.facts("", values, "first last currency"))
+    if format_ == "json":
+        return written(run, Answer(values), lambda out: out.write(json_text(values)), output)
+    if format_ == "csv":
+        lines = csv_lines(values["lines"], CEILING_COLUMNS)
+        return written(run, Answer(values), lambda out: out.writelines(lines), output)
+    return written(run, Answer(values, blocks), lambda out: out.write(as_text(blocks)), output)
 
 
 def _ceiling(run: Run, rate: str | None) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from microloan.clock import SystemClock, local_date
-from microloan.errors import MicroloanError, StorageFailed
+from microloan.errors import MicroloanError, Refused, StorageFailed
 
 from .documents import json_text
 from .failures import of_error, report
@@ -83,10 +84,8 @@ class Run:
     @cached_property
     def any_book(self) -> LoanBook:
         """The book of --db and --tenant, in the name of --actor, whether or not it has been made yet."""
-        from microloan import LoanBook
-
         options = self.options
-        book = LoanBook.open(options.db, tenant=options.tenant, clock=self.clock, actor=options.actor)
+        book = _loaded().open(options.db, tenant=options.tenant, clock=self.clock, actor=options.actor)
         return self.held_open(book)
 
     def held_open(self, resource: AbstractContextManager[T]) -> T:
@@ -97,8 +96,18 @@ class Run:
         """Show blocks now, before the command is over."""
         with _written():
             sys.stdout.write(start)
-            print_blocks(blocks, sys.stdout)
+            print_blocks(blocks, sys.stdout, whole=False)
             sys.stdout.write(end)
+
+    def ask(self, yes: bool, question: str, **fields: object) -> None:
+        """Before money leaves, let a person at a terminal agree; *yes* was said on the line. Raises Refused."""
+        watched = sys.stdin.isatty() and sys.stderr.isatty()
+        if yes or self.options.json or not watched:
+            return
+        sys.stderr.write(self.messages.text(question, **fields))
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
+            raise Refused(code="not_confirmed", reason="nobody said yes")
 
     def finish(self, answer: Answer) -> int:
         """Print the answer; returns the exit status."""
@@ -131,6 +140,18 @@ class Run:
 
         with bar() as advance:
             yield lambda what, done, total: advance(self.messages.word("progress", what), done, total)
+
+
+@cache
+def _loaded() -> type[LoanBook]:
+    """The library's book. The collector rests: it would search, again and again, what a long import builds and keeps."""
+    gc.disable()
+    try:
+        from microloan import LoanBook
+    finally:
+        gc.freeze()
+        gc.enable()
+    return LoanBook
 
 
 def _unseen(what: str, done: int, total: int | None) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from microloan.errors import BadInput
 
-from .arguments import File, First, Last, day
+from .arguments import File, First, Last, Limit, day
 from .documents import document, listed
 from .options import commands, group
 from .render import Facts, Note
@@ -144,24 +144,25 @@ def _described(name: str) -> dict[str, Any]:
     return {field: getattr(layout, field) for field in PLATFORMS.split()}
 
 
-def imports(run: Run) -> Answer:
+def imports(run: Run, limit: Limit = None) -> Answer:
     """Every file that was imported.
 
     Example:
       microloan sales imports
     """
-    values = listed(run.book.sales.imports(), "", "imports")
-    return Answer(values, (View(run.messages).table("imports", values["imports"], IMPORTS),))
+    values = listed(run.book.sales.imports(), "", "imports", limit)
+    return Answer(values, View(run.messages).listed("imports", values, "imports", IMPORTS))
 
 
-def lines(run: Run, shop: Shop, first: First = None, last: Last = None) -> Answer:
+def lines(run: Run, shop: Shop, first: First = None, last: Last = None, limit: Limit = None) -> Answer:
     """A shop's order lines, as the book has them now.
 
     Example:
       microloan sales lines jd:shop-1 --from 2026-06-01 --to 2026-06-18
     """
-    values = listed(run.book.sales.lines(shop, day(first, "--from"), day(last, "--to")), "", "lines")
-    return Answer(values, (View(run.messages).table("lines", values["lines"], LINES),))
+    found = run.book.sales.lines(shop, day(first, "--from"), day(last, "--to"))
+    values = listed(found, "", "lines", limit)
+    return Answer(values, View(run.messages).listed("lines", values, "lines", LINES))
 
 
 def versions(

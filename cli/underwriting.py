@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .arguments import one_of
+from .arguments import WrongUse, one_of
 from .documents import document, listed
 from .names import review_named
 from .options import commands, group
@@ -92,6 +92,9 @@ def underwrite(
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every merchant with sales")] = False,
     policy: Annotated[str | None, typer.Option("--policy", metavar="NAME", help="Else marketplace")] = None,
+    asked: Annotated[
+        str | None, typer.Option("--asked", metavar="AMOUNT", help="The limit one merchant asked for")
+    ] = None,
 ) -> Answer:
     """Decide on merchants: an offer, a review of the limit, or the reasons why not. A decline is a result.
 
@@ -100,10 +103,19 @@ def underwrite(
     Example:
       microloan underwrite --all
       microloan underwrite jd:shop-1 --date 2026-05-01
+      microloan underwrite jd:shop-1 --asked 50000
     """
-    from microloan.book.underwriting import underwrite_values
+    from microloan.book.underwriting import alone_values, underwrite_values
 
     one_of(SHOP=shops, all=all_)
+    if asked is not None:
+        if not shops or len(shops) > 1:
+            raise WrongUse(field="--asked", reason="goes with one SHOP")
+        record = run.book.underwriting.run(
+            shops[0], policy, run.options.date, asked=asked, idempotency_key=run.options.key
+        )
+        values = alone_values(record)
+        return Answer(values, _run_blocks(View(run.messages), values))
     with run.progress() as advance:
         report = run.book.underwriting.run_all(
             policy, run.options.date, only=shops or None, progress=advance, idempotency_key=run.options.key

@@ -19,18 +19,24 @@ def _names(listed: str) -> frozenset[str]:
 
 
 MONEY = _names(
-    "amount available balance bank_interest credit credit_balance fees interest interest_charged interest_paid limit "
-    "outstanding payoff penalty penalty_charged principal principal_after saved total pending seasonal_limit debit "
-    "net_sales gross refunds drawn net_assets opening_principal closing_principal refund limit_again charges amount_above"
+    "allowance amount amount_above asked available average_principal balance bank_interest charges "
+    "closing_principal credit credit_balance debit difference drawn exposure fees gross group_exposure "
+    "income interest interest_charged interest_paid ledger_principal limit limit_again limits net "
+    "net_assets net_loss net_sales opening_principal outstanding paid paid_out past_30 past_90 past_due "
+    "payoff penalty penalty_charged pending principal principal_after received refund refunds required "
+    "saved seasonal_limit taken to_post total waiting_net written_off_claim"
 )
 RATES = _names(
-    "bank_rate daily_rate effective_yearly_cost rate_share simple_yearly_cost yearly_rate probability lpr_rate "
-    "share_above"
+    "annual_yield bank_rate daily_rate effective_yearly_cost lpr lpr_rate probability provision_rate "
+    "rate_ceiling rate_share share share_30 share_90 share_above share_lost share_past_90 share_past_due "
+    "simple_yearly_cost utilisation yearly_rate"
 )
-INSTANTS = _names("at proposed_at approved_at opened_at")
+INSTANTS = _names("at proposed_at approved_at opened_at created_at decided_at")
 COUNTS = _names(
-    "n days days_past_due count accepted duplicates rejected updated line loans loans_above score version points best "
-    "orders value"
+    "accepted approved auc bad best bins cases collapsed collapsed_share count covered_share days "
+    "days_past_due declined duplicates expected holders hops identifiers information judged ks largest "
+    "line loans loans_above manual_review merchants n observed orders overdue points predicted rejected "
+    "rule_share score settlements size strength updated value version waiting weight written_off"
 )
 WORDS = {
     "status": "status",
@@ -42,6 +48,10 @@ WORDS = {
     "account": "account",
     "action": "action",
     "unit": "unit",
+    "from_bucket": "bucket",
+    "to_bucket": "bucket",
+    "months_of_sales": "multiple",
+    "holds": "holds",
 }
 
 
@@ -59,6 +69,10 @@ class View:
     def word(self, group: str, value: str) -> str:
         """A trade word."""
         return self._messages.word(group, value)
+
+    def text(self, key: str) -> str:
+        """A phrase of the catalogue."""
+        return self._messages.text(key)
 
     def title(self, key: str) -> str:
         """A title."""
@@ -85,6 +99,13 @@ class View:
             self._messages.text(empty),
             self._messages.text("more_rows"),
         )
+
+    def listed(self, title: str, values: Mapping[str, Any], plural: str, fields: str) -> tuple[Block, ...]:
+        """A list's table, and how many earlier ones its limit leaves out."""
+        table = self.table(title, values[plural], fields)
+        left = values.get("earlier", 0)
+        note = Note(self._messages.text("earlier", count=left), "dim", prose=True)
+        return (table, note) if left else (table,)
 
     def cell(self, field: str, value: Any) -> str:
         """One value as people write it: 300,000.00 · 0.048% · a trade word."""

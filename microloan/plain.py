@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 
@@ -15,8 +16,10 @@ def to_json_values(result: Any) -> Any:
     >>> to_json_values({"date": date(2024, 1, 2), "amount": Decimal("10.00")})
     {'date': '2024-01-02', 'amount': '10.00'}
     """
+    if result is None or isinstance(result, str | int):
+        return result
     if dataclasses.is_dataclass(result) and not isinstance(result, type):
-        return {f.name: to_json_values(getattr(result, f.name)) for f in dataclasses.fields(result)}
+        return {name: to_json_values(getattr(result, name)) for name in _names(type(result))}
     if isinstance(result, Decimal):
         return f"{result:f}"
     if isinstance(result, date):  # a datetime is one too
@@ -26,3 +29,9 @@ def to_json_values(result: Any) -> Any:
     if isinstance(result, list | tuple | frozenset | set):
         return [to_json_values(part) for part in result]
     return result
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a class of results: few classes, many answers of each."""
+    return tuple(each.name for each in dataclasses.fields(kind))

@@ -107,7 +107,7 @@ class Rate:
         >>> Rate.parse("14.4%/year/360").per_day
         Fraction(1, 2500)
         """
-        return self.value / self.basis
+        return self.value if self.basis == 1 else self.value / self.basis
 
     @property
     def yearly(self) -> Decimal:

@@ -5,6 +5,7 @@ The written form is the ``terms`` mapping of a scenario file (CONTRACT 2); the s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -218,6 +219,11 @@ class LoanTerms(_Frozen):
     def canonical(self) -> dict[str, Any]:
         """The mapping that is stored and hashed; ``LoanTerms.parse`` reads it back to equal terms."""
         return dict(self._written)
+
+    @cached_property
+    def text(self) -> str:
+        """The stored form as JSON text, keys sorted."""
+        return json.dumps(self._written, sort_keys=True)
 
     @cached_property
     def _written(self) -> dict[str, Any]:

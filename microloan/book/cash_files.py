@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import MicroloanError, Retryable
+from ..errors import BadInput, MicroloanError, Retryable
+from ..intake.cells import MAX_ID_LENGTH, identifier
 from ..intake.rejections import Rejection
 from ..intake.rows import Row, RowLayout, read_rows
 from ..intake.sales import Progress, silent
@@ -32,6 +33,18 @@ class CashReport:
 def layout_of(given: Layout) -> RowLayout:
     """A layout as given, or read from its file. Raises InvalidFile."""
     return given if isinstance(given, RowLayout) else RowLayout() if given is None else RowLayout.read(given)
+
+
+def named(cells: Mapping[str, str], column: str) -> str:
+    """An identifier in a cell as it is stored. Raises BadInput for none, and for one too long or not printable."""
+    read = identifier(column, cells[column], True)
+    if read is None:
+        raise BadInput(field=column, value="", reason="is missing")
+    if not isinstance(read, str):
+        raise BadInput(
+            field=column, value=cells[column][:40], reason=f"use up to {MAX_ID_LENGTH} printable characters"
+        )
+    return read
 
 
 def take_file(

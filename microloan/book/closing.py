@@ -347,7 +347,7 @@ def release(unit: Unit, loan_id: str) -> Loan:
     life = read_life(lending.events_of_loan(unit, row.bucket, loan_id))
     loan = dossier.release(as_columns(row), life, life.state(row.held_through))
     dossier.write()
-    return loan_view(loan, loan.state)
+    return loan_view(loan, loan.life.state(today))
 
 
 def held(unit: Unit) -> tuple[Held, ...]:

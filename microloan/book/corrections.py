@@ -208,7 +208,7 @@ def _running(unit: Unit, loan_id: str, value_date: date | None = None) -> tuple[
 
 
 def _done(dossier: Dossier, loan: LoanFile, event: Event, minor: int) -> Entry:
-    state = dossier.settle(loan, loan.life.plus(event))
+    state = dossier.settle(loan, loan.life.plus(event)).state
     dossier.write()
     return entry_view(loan, dossier.events[-1], minor, state)
 
@@ -247,7 +247,7 @@ def _reverse_one(dossier: Dossier, loan: LoanFile, event_id: str, reason: str) -
     by = reversed_by.get(event_id)
     refuse_unless(by is None, "already_reversed", event_id, f"was reversed by {by}")
     event = dossier.add(loan, Reversed, of=event_id, reason=reason)
-    state = dossier.settle(loan, loan.life.plus(event))
+    state = dossier.settle(loan, loan.life.plus(event)).state
     target = next(known for known in loan.life.events if known.id == event_id)
     return entry_view(loan, dossier.events[-1], getattr(target, "amount_minor", 0), state)
 
@@ -288,7 +288,7 @@ def _bounce_fee(dossier: Dossier, loan: LoanFile, amount: object, name: str) -> 
     refuse_unless(not loan.state.written_off, "loan_written_off", loan.id, _OFF)
     _guard_cap(loan, minor)
     event = dossier.add(loan, FeeCharged, amount_minor=minor, name=name)
-    state = dossier.settle(loan, loan.life.plus(event))
+    state = dossier.settle(loan, loan.life.plus(event)).state
     return entry_view(loan, dossier.events[-1], minor, state)
 
 
@@ -318,7 +318,7 @@ def _reverse_payout(dossier: Dossier, loan: LoanFile, event_id: str, reason: str
     if stands:
         _guard_no_money(loan)
     row = dossier.book("reverse", {"of": event_id, "reason": reason}, loan=loan.id, reverses=event_id)
-    state = dossier.settle(loan, loan.life.payout_turned(row["id"]))
+    state = dossier.settle(loan, loan.life.payout_turned(row["id"])).state
     dossier.write()
     return entry_view(loan, row, loan.row["drawn_minor"], state)
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import EventRefused
 from ..servicing.accrual import AccrualRow
 from ..servicing.events import Event, Reversed, event_payload
+from ..servicing.replay import Standing
 from ..servicing.state import LoanState
 from ..store import lending
 from ..store.chain import canonical_json, row_hash
@@ -28,12 +29,12 @@ DAY_COUNTS = {"actual": 0, "30E/360": 1}
 
 @dataclass
 class LoanFile:
-    """A loan of the dossier: its row (columns by name), its life, and its state today before the command."""
+    """A loan of the dossier: its row (columns by name), its life, and where it stands today."""
 
     row: dict[str, Any]
     life: LoanLife
     today: date
-    _before: LoanState | None = None
+    _state: LoanState | None = None
 
     @property
     def id(self) -> str:
@@ -42,10 +43,14 @@ class LoanFile:
 
     @property
     def state(self) -> LoanState:
-        """The state on the open day, as the events tell it now."""
-        if self._before is None:
-            self._before = self.life.state(self.today)
-        return self._before
+        """The state on the open day, as the events tell it now, without ``next_due``."""
+        if self._state is None:
+            self._state = self.life.evening(self.today)
+        return self._state
+
+    def evening(self, day: date) -> LoanState:
+        """As :attr:`state`, at the end of any value date."""
+        return self.state if day == self.today else self.life.evening(day)
 
 
 @dataclass
@@ -144,14 +149,13 @@ class Dossier:
         )  # fmt: skip
         return event
 
-    def settle(self, loan: LoanFile, life: LoanLife, after: LoanState | None = None) -> LoanState:
+    def settle(self, loan: LoanFile, life: LoanLife) -> Standing:
         """Post what the loan's new life changes on the open day, and refresh its caches. The one posting rule.
 
         before = position(old events, today), after = position(new events, today), posted: after − before, dated today.
         """
-        before = loan._before or loan.life.evening(self.today)
-        after = after or life.state(self.today)
-        self.post(loan, moved(balances(before), balances(after)))
+        after = life.standing(self.today)
+        self.post(loan, moved(balances(loan.state), balances(after.state)))
         self.refresh(loan, life, after)
         return after
 
@@ -166,20 +170,19 @@ class Dossier:
             named = ("tenant", "bucket", "product", "currency")
             self.lines.append(line | {name: loan.row[name] for name in named})
 
-    def refresh(self, loan: LoanFile, life: LoanLife, state: LoanState) -> None:
+    def refresh(self, loan: LoanFile, life: LoanLife, after: Standing) -> None:
         """The caches of a loan and of its facility after a change, and the loan's accrual rows."""
         old = dict(loan.row)
         if old["status"] not in ("pending", "cancelled", "closed"):
             self.dropped.append(old)
-        refresh_loan(loan.row, life, state)
+        refresh_loan(loan.row, life, after.state)
         self.row["outstanding_minor"] += loan.row["principal_minor"] - old["principal_minor"]
-        rows = () if state.status == "closed" else life.accruals(self.today)
         others = [
             row for row in self.accruals if row["loan"] != loan.id
         ]  # one command may settle a loan twice
-        self.accruals = others + [accrual_columns(loan.row, life, row) for row in rows]
+        self.accruals = others + [accrual_columns(loan.row, life, row) for row in after.rows]
         self.changed.append(loan.row)
-        loan.life, loan._before = life, state
+        loan.life, loan._state = life, after.state
 
     def release(self, row: dict[str, Any], life: LoanLife, held: LoanState) -> LoanFile:
         """Post what passed while a loan was held, and let it go on."""
@@ -213,7 +216,7 @@ def open_loan(unit: Unit, loan_id: str) -> tuple[Dossier, LoanFile]:
 
 def as_columns(row: Any) -> dict[str, Any]:
     """A row as a mapping from column names to values."""
-    values = dict(row._mapping)
+    values = dict(zip(row._fields, row, strict=True))
     if "class_" in values:
         values["class"] = values.pop("class_")
     return values

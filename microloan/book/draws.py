@@ -14,7 +14,6 @@ from ..days import Term
 from ..errors import DrawRefused, InvalidDate, InvalidTerms
 from ..money import amount_text, positive_minor, to_major
 from ..products import Product
-from ..rates import Rate
 from ..servicing.facility import DrawRequest, ExposureCap, Refusal, available, draw_refusals
 from ..store import catalogue, lending, reading
 from ..store.unit import Unit
@@ -24,7 +23,7 @@ from .business_days import with_rolled_dates
 from .ceilings import ceiling_in_force
 from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
 from .facilities import line_of
-from .lives import CONFIRMED, DRAWN, FAILED, LoanLife
+from .lives import CONFIRMED, DRAWN, FAILED, LoanLife, parse_rate
 from .related import locked_group
 from .results import Drawdown, Loan, Payout
 from .views import loan_view
@@ -54,8 +53,7 @@ def draw(
     assert request.terms is not None, "a draw without reasons against it has terms"
     loan = _pending(dossier, request.terms)
     if confirm:
-        life = _confirmed(dossier, loan, request.terms)
-        dossier.settle(loan, life, life.evening(dossier.today))
+        dossier.settle(loan, _confirmed(dossier, loan, request.terms))
     dossier.write()
     return _drawdown(dossier, loan, request.terms, request.term)
 
@@ -67,7 +65,7 @@ def _request(
     terms = None
     if product.offers(chosen, term):
         principal = amount_text(minor, product.currency)
-        rate = Rate.parse(json.loads(row["rate"]))
+        rate = parse_rate(row["rate"])
         terms = product.terms_of(principal, rate, today, term, cast(Method, chosen))
     return DrawRequest(minor, chosen, term, terms)
 
@@ -116,14 +114,13 @@ def _refused(facility_id: str, amount: str, refusals: Sequence[Refusal]) -> Draw
 
 
 def _pending(dossier: Dossier, terms: LoanTerms) -> LoanFile:
-    canonical = terms.canonical()
     row = dossier.row
     loan: dict[str, Any] = {
         name: row[name] for name in ("tenant", "bucket", "merchant", "product", "product_version", "currency")
     } | {
         "id": dossier.unit.new_id("loan", row["bucket"]),
         "facility": dossier.id,
-        "terms": json.dumps(canonical, sort_keys=True),
+        "terms": terms.text,
         "drawn_minor": terms.principal_minor,
         "drawn_on": dossier.today,
         "start": None,
@@ -138,7 +135,7 @@ def _pending(dossier: Dossier, terms: LoanTerms) -> LoanFile:
         "held_reason": None,
     }
     lending.add_loan(dossier.unit, loan)
-    payload = {"amount_minor": terms.principal_minor, "terms": canonical}
+    payload = {"amount_minor": terms.principal_minor, "terms": terms.canonical()}
     dossier.book(DRAWN, payload, loan=loan["id"])
     row["pending_minor"] += terms.principal_minor
     return LoanFile(loan, LoanLife(), dossier.today)
@@ -154,7 +151,7 @@ def confirm_payout(unit: Unit, loan_id: str, value_date: date | None) -> Loan:
         raise InvalidDate(field="value_date", value=str(day), reason=reason)
     dossier.settle(loan, _confirmed(dossier, loan, _starting(loan, day)))
     dossier.write()
-    return loan_view(loan, loan.state)
+    return loan_view(loan, loan.life.state(dossier.today))
 
 
 def _starting(loan: LoanFile, day: date) -> LoanTerms:
@@ -173,7 +170,7 @@ def _confirmed(dossier: Dossier, loan: LoanFile, agreed: LoanTerms) -> LoanLife:
     product = catalogue.product(dossier.unit, row["product"], row["product_version"])
     terms = with_rolled_dates(dossier.unit, product, agreed)
     event = dossier.book(CONFIRMED, {"terms": terms.canonical()}, loan=loan.id, value_date=terms.start)
-    row |= {"terms": json.dumps(terms.canonical(), sort_keys=True), "start": terms.start}
+    row |= {"terms": terms.text, "start": terms.start}
     dossier.row["pending_minor"] -= row["drawn_minor"]
     return LoanLife(agreed=terms, payout_family=(event["id"],))
 
@@ -186,7 +183,7 @@ def fail_payout(unit: Unit, loan_id: str, reason: str) -> Loan:
     dossier.row["pending_minor"] -= loan.row["drawn_minor"]
     dossier.settle(loan, LoanLife(failed=True))
     dossier.write()
-    return loan_view(loan, loan.state)
+    return loan_view(loan, loan.life.state(dossier.today))
 
 
 def _guard_payout(loan: LoanFile, what: str) -> None:

@@ -21,10 +21,10 @@ def insists(unit: Unit) -> bool:
 
 
 def another(one: str, other: str) -> bool:
-    """Whether two names are two people; nobody, or the same name spelled another way, is no second person.
+    r"""Whether two names are two people; nobody, or the same name spelled another way, is no second person.
 
-    >>> another("ann", "bob"), another("ann", " Ann"), another("ann", "")
-    (True, False, False)
+    >>> another("ann", "bob"), another("ann", " Ann"), another("ann lee", "ann  lee\u200b"), another("ann", "")
+    (True, False, False, False)
     """
     return "" not in (_name(one), _name(other)) and _name(one) != _name(other)
 
@@ -42,4 +42,5 @@ def require_somebody(actor: str, subject: str) -> None:
 
 
 def _name(given: str) -> str:
-    return unicodedata.normalize("NFKC", given).casefold().strip()
+    seen = "".join(letter for letter in given if unicodedata.category(letter) != "Cf")  # no invisible marks
+    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())

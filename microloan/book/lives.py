@@ -13,7 +13,7 @@ from ..accounting.position import CLASSED_ACCOUNTS, position
 from ..rates import Rate
 from ..servicing.accrual import AccrualRow
 from ..servicing.events import Event, Extended, Restructured, event_from_payload, rate_of
-from ..servicing.replay import Life, accrual_rows, effective, evenings, life, replay
+from ..servicing.replay import Life, Standing, accrual_rows, effective, evenings, life, replay, standing
 from ..servicing.state import LoanState
 from ..terms import LoanTerms, Method
 
@@ -55,6 +55,12 @@ class LoanLife:
         if self.terms is None:
             return Life(tuple(self.state(day) for day in days), (), ())
         return life(self.terms, self.events, days, known_on=known_on)
+
+    def standing(self, as_of: date) -> Standing:
+        """What a command posts and caches of the loan at the end of a value date, in one walk."""
+        if self.terms is None:
+            return Standing(self.state(as_of), (), ())
+        return standing(self.terms, self.events, as_of)
 
     def accruals(self, as_of: date) -> tuple[AccrualRow, ...]:
         """The loan's running totals as formulas; none while it is pending, cancelled or closed."""
@@ -156,6 +162,12 @@ def _agreed_terms(payload: str) -> LoanTerms:
     return LoanTerms.parse(json.loads(payload)["terms"])
 
 
+@lru_cache(maxsize=1024)
+def parse_rate(text: str) -> Rate:
+    """A rate from its stored text: a book has few of them."""
+    return Rate.parse(json.loads(text))
+
+
 @lru_cache(maxsize=4096)
 def parse_terms(text: str) -> LoanTerms:
     """Terms from their stored text; equal texts give the same frozen object."""
@@ -180,5 +192,6 @@ def moved(before: Balances, after: Balances) -> Balances:
 
 
 __all__ = [
-    "CONFIRMED", "DRAWN", "FAILED", "Balances", "LoanLife", "balances", "moved", "parse_terms", "read_event", "read_life",
+    "CONFIRMED", "DRAWN", "FAILED", "Balances", "LoanLife", "balances", "moved", "parse_rate", "parse_terms", "read_event",
+    "read_life",
 ]  # fmt: skip

@@ -244,10 +244,13 @@ class LoanBook:
         policy: Policy | str | None = None,
         as_of: date | str | None = None,
         *,
+        asked: object = None,
         idempotency_key: str | None = None,
     ) -> DecisionRecord:
         """Decide on one merchant. Raises NotFound, Refused, InvalidDate; see :meth:`.Underwriting.run`."""
-        return self.underwriting.run(shop_or_merchant, policy, as_of, idempotency_key=idempotency_key)
+        return self.underwriting.run(
+            shop_or_merchant, policy, as_of, asked=asked, idempotency_key=idempotency_key
+        )
 
     def explain(self, decision_id: str) -> Explanation:
         """A decision with its waterfall, score points and reasons. Raises NotFound."""
@@ -473,7 +476,7 @@ class LoanBook:
     def payoff(self, loan_id: str, as_of: date | None = None) -> Payoff:
         """What closes a loan on a day (结清金额), by default the open day; reads only. Raises NotFound.
 
-        300,000.00 at 0.048% a day after 30 nights: 304,320.00. *Source:* SEMANTICS 9.
+        300,000.00 at 0.048% a day after 30 nights: 304,320.00. *Source:* SEMANTICS 1 (interest).
         """
         return self._desk.read(lambda unit: enquiries.payoff(unit, loan_id, as_of))
 
@@ -670,7 +673,10 @@ class LoanBook:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def loan(self, loan_id: str, as_of: date | None = None, known_on: date | None = None) -> Loan:
-        """A loan at the end of value date *as_of* (by default the open day), as known at the end of *known_on*. Raises NotFound."""
+        """A loan at the end of value date *as_of* (by default the open day), as known at the end of *known_on*.
+
+        Raises NotFound.
+        """
         return self._desk.read(lambda unit: enquiries.loan(unit, loan_id, as_of, known_on))
 
     def loan_cost(
@@ -700,7 +706,7 @@ class LoanBook:
     def statement(self, subject: str, first: date | None = None, last: date | None = None) -> Statement:
         """Movements of a loan or facility from *first* (by default its beginning) to *last* (the open day).
 
-        Raises NotFound, and InvalidDate for a day still to come.
+        Raises NotFound, and InvalidDate where *last* lies before *first*.
         """
         return self._desk.read(lambda unit: enquiries.statement(unit, subject, first, last))
 

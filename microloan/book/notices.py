@@ -127,7 +127,8 @@ class Events:
         """Hand at most *limit* waiting notices to *send* and acknowledge them, in one transaction; how many.
 
         Any number of processes may deliver: each takes facilities that no other is delivering (PostgreSQL: FOR UPDATE
-        SKIP LOCKED; SQLite has one writer). Where *send* raises, nothing is acknowledged and all of it comes again.
+        SKIP LOCKED; SQLite has one writer). What *send* raises comes out as it is: nothing is acknowledged, all of it
+        comes again.
         *send* runs while the transaction is open: it should hand over to something near.
         """
         count = _checked(limit)
@@ -135,11 +136,28 @@ class Events:
         def act(unit: Unit) -> int:
             rows = store.claim(unit, count)
             for row in rows:
-                send(_view(unit, row))
+                _send(send, _view(unit, row))
             last = {(row.bucket, row.facility): row for row in rows}
             return sum(store.acknowledge(unit, row) for row in last.values())
 
-        return self._desk.write(act)
+        try:
+            return self._desk.write(act)
+        except _NotSent as failed:
+            raise failed.error from failed.error.__cause__
+
+
+class _NotSent(Exception):
+    """Carries an error of the consumer's own past those who would take it for one of our database."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def _send(send: Callable[[Notice], object], notice: Notice) -> None:
+    try:
+        send(notice)
+    except Exception as error:
+        raise _NotSent(error) from error
 
 
 def day_closed(unit: Unit, bucket: int, day: date) -> None:

@@ -59,7 +59,7 @@ def split(loans: Sequence[LoanFile], minor: int, day: date, named: str | None) -
     """Split a payment over a facility's loans, in the order of the rule. Raises EventRefused for a name not among them."""
     if named is not None and all(loan.id != named for loan in loans):
         raise EventRefused(code="not_payable", subject=named, reason="is not a running loan of this facility")
-    states = {loan.id: loan.life.state(day) for loan in loans}
+    states = {loan.id: loan.evening(day) for loan in loans}
     given = dict.fromkeys(states, 0)
     queue = _payees(loans, states, day, named)
     for loan, most in queue:
@@ -99,7 +99,7 @@ def _due(state: LoanState) -> int:
 def _minor(amount: object, dossier: Dossier, loans: Sequence[LoanFile], day: date) -> int:
     if amount != ALL:
         return positive_minor(amount, dossier.row["currency"])
-    owed = sum(loan.life.state(day).payoff for loan in loans)
+    owed = sum(loan.evening(day).payoff for loan in loans)
     refuse_unless(owed > 0, "nothing_owed", dossier.id, f"nothing is owed on {day}")
     return owed
 
@@ -123,14 +123,12 @@ def _pay(
     dossier: Dossier, share: _Share, day: date, to_principal: bool
 ) -> tuple[LoanFile, LedgerRow, LoanState]:
     loan = share.loan
-    if loan.life.evening(day).written_off:
+    if loan.evening(day).written_off:
         event = dossier.add(loan, Recovered, day, amount_minor=share.minor)
     else:
         event = dossier.add(loan, Repaid, day, amount_minor=share.minor, to_principal=to_principal)
-    life = loan.life.plus(event)
-    walked = life.life([dossier.today])
-    dossier.settle(loan, life, walked.states[-1])
-    return loan, next(row for row in walked.ledger if row.id == event.id), walked.states[-1]
+    after = dossier.settle(loan, loan.life.plus(event))
+    return loan, next(row for row in after.ledger if row.id == event.id), after.state
 
 
 def _receipt(
@@ -161,7 +159,7 @@ def settlement(unit: Unit, loan_id: str, amount: object, value_date: date | None
     refuse_unless(swept, "not_a_sweep_loan", loan_id, "only a sweep loan takes settlements")
     minor = to_minor(amount, dossier.row["currency"])
     event = dossier.add(loan, Settled, day, amount_minor=minor)
-    state = dossier.settle(loan, loan.life.plus(event))
+    state = dossier.settle(loan, loan.life.plus(event)).state
     dossier.write()
     return entry_view(loan, dossier.events[-1], minor, state)
 
@@ -173,7 +171,7 @@ def recover(unit: Unit, loan_id: str, amount: object, value_date: date | None) -
     refuse_unless(loan.state.written_off, "not_written_off", loan_id, "is not written off; book a repayment")
     minor = positive_minor(amount, dossier.row["currency"])
     event = dossier.add(loan, Recovered, day, amount_minor=minor)
-    state = dossier.settle(loan, loan.life.plus(event))
+    state = dossier.settle(loan, loan.life.plus(event)).state
     dossier.write()
     return entry_view(loan, dossier.events[-1], minor, state)
 
@@ -183,7 +181,7 @@ def refund(unit: Unit, loan_id: str, amount: object) -> Entry:
     dossier, loan = open_loan(unit, loan_id)
     minor = _credit(dossier, loan, amount)
     event = dossier.add(loan, Refunded, amount_minor=minor)
-    state = dossier.settle(loan, loan.life.plus(event))
+    state = dossier.settle(loan, loan.life.plus(event)).state
     dossier.write()
     return entry_view(loan, dossier.events[-1], minor, state)
 

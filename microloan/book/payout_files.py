@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..store.unit import Unit
 from . import draws, guarded
 from .cash_files import CashReport, Layout, layout_of, take_file
 from .desk import Desk
-from .dossier import refuse_unless
+from .dossier import RUNNING, open_dossier, refuse_unless
 from .requests import needs_another
 
 REQUIRED = ("loan_id", "status")
@@ -46,13 +47,12 @@ def _take(unit: Unit, cells: Mapping[str, Any], how: RowLayout) -> str:
     loan_id, word = cells["loan_id"], cells["status"].lower()
     if word not in (PAID, FAILED):
         raise BadInput(field="status", value=cells["status"], reason=f"one of {PAID}, {FAILED}")
-    known = lending.loan(unit, loan_id).status
-    if known == ("cancelled" if word == FAILED else "active"):
+    day = how.day(cells["value_date"], "value_date") if cells["value_date"] else None
+    if _known(unit, loan_id, word, day):
         return "duplicates"
     if word == FAILED:
         draws.fail_payout(unit, loan_id, cells["reason"])
     else:
-        day = how.day(cells["value_date"], "value_date") if cells["value_date"] else None
         payload = {"loan": loan_id, "value_date": None if day is None else str(day)}
         alone = not unit.approver and needs_another(unit, guarded.CONFIRM_PAYOUT, payload)
         refuse_unless(
@@ -63,3 +63,15 @@ def _take(unit: Unit, cells: Mapping[str, Any], how: RowLayout) -> str:
         )
         draws.confirm_payout(unit, loan_id, day)
     return "accepted"
+
+
+def _known(unit: Unit, loan_id: str, word: str, day: date | None) -> bool:
+    """Whether the book, under the facility's lock, knows this answer. Raises EventRefused for a payout of another day."""
+    open_dossier(unit, lending.facility_of_loan(unit, loan_id))
+    loan = lending.loan(unit, loan_id)
+    if word == FAILED:
+        return bool(loan.status == "cancelled")
+    if loan.status not in (*RUNNING, "closed"):
+        return False
+    refuse_unless(day in (None, loan.start), "payout_changed", loan_id, f"was paid out on {loan.start}")
+    return True

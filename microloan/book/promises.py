@@ -13,14 +13,14 @@ from typing import Any
 
 from ..errors import InvalidDate
 from ..money import positive_minor, to_major
-from ..servicing.events import Repaid, Settled
+from ..servicing.events import Recovered, Repaid, Settled
 from ..store import cash, lending
 from ..store.unit import Unit, bucket_in
 from .desk import Desk, amount_key
 from .dossier import RUNNING, refuse_unless
 from .enquiries import loan_file
 
-_PAYMENTS = (Repaid.kind, Settled.kind)
+_PAYMENTS = (Repaid.kind, Settled.kind, Recovered.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,15 @@ class Promises:
     def list(self, status: str | None = None) -> tuple[Promise, ...]:
         """Promises, the nearest day first; ``open``, ``kept`` or ``broken`` as of the open day."""
 
-        def look(unit: Unit) -> tuple[Promise, ...]:
-            views = (_view(unit, row) for row in cash.promises(unit))
-            return tuple(view for view in views if status in (None, view.status))
+        return self._desk.read(
+            lambda unit: tuple(promise for promise in listed(unit) if status in (None, promise.status))
+        )
 
-        return self._desk.read(look)
+
+def listed(unit: Unit, merchant: str | None = None) -> tuple[Promise, ...]:
+    """All promises, or one merchant's, the nearest day first."""
+    rows = (row._mapping for row in cash.promises(unit) if merchant in (None, row.merchant))
+    return tuple(_shown(unit, row) for row in rows)
 
 
 def _add(unit: Unit, loan_id: str, amount: object, by_day: date, note: str) -> Promise:
@@ -87,10 +91,6 @@ def _add(unit: Unit, loan_id: str, amount: object, by_day: date, note: str) -> P
     }  # fmt: skip
     cash.add_promise(unit, row)
     return _shown(unit, row)
-
-
-def _view(unit: Unit, row: Any) -> Promise:
-    return _shown(unit, row._mapping)
 
 
 def _shown(unit: Unit, row: Any) -> Promise:

@@ -25,7 +25,7 @@ from ..money import to_major
 from ..store import cash, lending
 from ..store.unit import Unit
 from . import guarded, payments
-from .cash_files import CashReport, Layout, layout_of, take_file
+from .cash_files import CashReport, Layout, layout_of, named, take_file
 from .desk import Desk
 from .dossier import refuse_unless
 from .merchants import digest_of
@@ -88,7 +88,7 @@ class Receipts:
 
         def look(unit: Unit) -> tuple[BankReceipt, ...]:
             rows = cash.receipts(unit, first, last)
-            return tuple(_view(unit, row) for row in rows if status in (None, row.status))
+            return tuple(receipt_view(unit, row) for row in rows if status in (None, row.status))
 
         return self._desk.read(look)
 
@@ -111,7 +111,7 @@ class Receipts:
             if not reason.strip():
                 raise BadInput(field="reason", value=reason, reason="must not be empty")
             _mark(unit, row.id, status="set_aside", reason=reason.strip())
-            return _view(unit, cash.receipt(unit, receipt_id))
+            return receipt_view(unit, cash.receipt(unit, receipt_id))
 
         return self._desk.command(
             "receipt.set_aside", {"receipt": receipt_id, "reason": reason}, act, BankReceipt,
@@ -126,22 +126,26 @@ class _Outcome:
 
 
 def _row(unit: Unit, cells: Mapping[str, str], how: RowLayout) -> dict[str, Any]:
-    if not cells["receipt_id"]:
-        raise BadInput(field="receipt_id", value="", reason="is missing")
     minor = how.minor(cells["amount"], unit.book.currency, "amount")
     if minor <= 0:
         raise BadInput(
             field="amount", value=cells["amount"], reason="is no money in; take such rows out of the file"
         )
-    digest, last_four = (
-        digest_of(unit, ACCOUNT, cells["payer_account"]) if cells["payer_account"] else ("", "")
-    )
+    digest, last_four = _payer(unit, cells["payer_account"])
     return {
-        "tenant": unit.tenant, "id": cells["receipt_id"], "received_on": how.day(cells["received_on"], "received_on"),
+        "tenant": unit.tenant, "id": named(cells, "receipt_id"), "received_on": how.day(cells["received_on"], "received_on"),
         "amount_minor": minor, "reference": cells["reference"][:_REFERENCE_AT_MOST], "payer_digest": digest,
         "payer_last_four": last_four, "status": "waiting", "subject": "", "matched_by": "", "reason": "",
         "events": "[]", "recorded_at": unit.now,
     }  # fmt: skip
+
+
+def _payer(unit: Unit, account: str) -> tuple[str, str]:
+    """The payer's account as a digest and its last four; nothing where a bank writes what cannot be one, such as a dash."""
+    try:
+        return digest_of(unit, ACCOUNT, account)
+    except BadInput:
+        return "", ""
 
 
 def _take(unit: Unit, row: dict[str, Any]) -> str:
@@ -153,15 +157,14 @@ def _take(unit: Unit, row: dict[str, Any]) -> str:
     if not cash.claim_receipt(unit, row):
         known = cash.receipt(unit, row["id"])
         assert known is not None, "a receipt that could not be claimed is there"
-        same = (known.received_on, known.amount_minor) == (row["received_on"], row["amount_minor"])
+        same = all(getattr(known, name) == row[name] for name in ("received_on", "amount_minor"))
         refuse_unless(same, "receipt_changed", row["id"], "is on file with another day or amount")
         if known.status != "waiting":
             return "duplicates"
+        same = all(getattr(known, name) == row[name] for name in ("reference", "payer_digest"))
+        refuse_unless(same, "receipt_changed", row["id"], "is on file with another reference or payer")
     subject, by, reason = _match(unit, row)
-    payload = {"subject": subject, "value_date": str(row["received_on"])}
-    if subject and not unit.approver and needs_another(unit, guarded.REPAY, payload):
-        reason = "needs_second_person"
-    elif subject:
+    if subject:
         reason = _try(unit, row, subject, by)
     if reason:
         _mark(unit, row["id"], status="waiting", reason=reason)
@@ -186,12 +189,24 @@ def _try(unit: Unit, row: Mapping[str, Any], subject: str, by: str) -> str:
     """Book a match, or say why it cannot be; a refused repayment leaves nothing."""
     try:
         with unit.connection.begin_nested():
+            _guard_unattended(unit, subject, row["received_on"])
             _book(unit, row["id"], subject, row["amount_minor"], row["received_on"], by)
     except MicroloanError as refused:
         if refused.exit_status not in (2, 3, 4):
             raise
         return refused.code
     return ""
+
+
+def _guard_unattended(unit: Unit, subject: str, day: date) -> None:
+    """Refuse what a person has to look at: a day far back, a line of which a loan is held and could not be paid."""
+    alone = not unit.approver and needs_another(
+        unit, guarded.REPAY, {"subject": subject, "value_date": str(day)}
+    )
+    refuse_unless(not alone, "needs_second_person", subject, "is dated too far back for one person")
+    if not subject.startswith("loan-"):
+        held = cash.held_loan_of(unit, lending.facility(unit, subject).merchant)
+        refuse_unless(held is None, "loan_held", subject, f"its loan {held} is held")
 
 
 def _book(unit: Unit, receipt_id: str, subject: str, minor: int, day: date, by: str) -> None:
@@ -204,7 +219,7 @@ def _book(unit: Unit, receipt_id: str, subject: str, minor: int, day: date, by: 
 def _assigned(unit: Unit, given: Payload) -> BankReceipt:
     row = _open(unit, given["receipt"])
     _book(unit, row.id, given["subject"], row.amount_minor, row.received_on, "person")
-    return _view(unit, cash.receipt(unit, row.id))
+    return receipt_view(unit, cash.receipt(unit, row.id))
 
 
 ASSIGN_RECEIPT = Operation("receipt.assign", _assigned, "subject", always=False)
@@ -228,7 +243,8 @@ def _open(unit: Unit, receipt_id: str) -> Any:
     return row
 
 
-def _view(unit: Unit, row: Any) -> BankReceipt:
+def receipt_view(unit: Unit, row: Any) -> BankReceipt:
+    """A receipt as it is shown."""
     currency = unit.book.currency
     return BankReceipt(
         receipt_id=row.id,

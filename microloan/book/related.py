@@ -103,10 +103,11 @@ def circles_of(unit: Unit, merchants: Sequence[str], as_of: date) -> dict[str, C
 
 
 def locked_group(unit: Unit, merchant: str, as_of: date) -> frozenset[str]:
-    """A merchant with its related parties, whose loans nobody else counts until the transaction ends."""
+    """A merchant with its related parties, whose loans nobody else counts until the transaction ends. Raises Retryable."""
     group = circle_of(unit, merchant, as_of).group
     if len(group) > 1:
         unit.lock_group(group)
+        settings.refuse_old_snapshot(unit, group)
     return group
 
 

@@ -15,15 +15,18 @@ from typing import Any
 
 from ..days import add_months
 from ..errors import EventRefused
-from ..store import decisions
+from ..store import cash, decisions
 from ..store import subjects as store
 from ..store.unit import Unit
-from . import enquiries, offers
+from . import enquiries, offers, promises
 from .desk import Desk
 from .lender import retention_years
 from .merchants import Merchant, merchant_of, merchant_view
+from .promises import Promise
+from .receipts import BankReceipt, receipt_view
 from .requests import Operation, Payload, command
 from .results import Facility, LedgerLine, LoanSummary, Offer, Waiting
+from .sweeps import Settlement, settlement_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ class SubjectData:
     facilities: tuple[Facility, ...]
     loans: tuple[LoanSummary, ...]
     ledgers: Mapping[str, tuple[LedgerLine, ...]]
+    receipts: tuple[BankReceipt, ...]
+    promises: tuple[Promise, ...]
+    settlements: tuple[Settlement, ...]
     decisions: tuple[SubjectDecision, ...]
     erasures: tuple[Erasure, ...]
 
@@ -94,7 +100,7 @@ class Subjects:
         return self._desk.read(lambda unit: _everything(unit, merchant_of(unit, merchant)))
 
     def erase(self, merchant: str, reason: str, *, idempotency_key: str | None = None) -> Erasure | Waiting:
-        """Blank names and signers and drop identifiers, for good; figures and events stay, under the merchant's id.
+        """Blank names, signers, notes and what payers wrote, drop identifiers, for good; figures and events stay, under the id.
 
         Raises NotFound; EventRefused while a contract runs (``contract_running``) or its data must still be kept
         (``retention_hold``, with the day from which it may), and where nothing personal is left
@@ -157,6 +163,13 @@ def _everything(unit: Unit, merchant: str) -> SubjectData:
         facilities=enquiries.facilities(unit, merchant, None),
         loans=loans,
         ledgers={loan.id: enquiries.ledger(unit, loan.id, None, None) for loan in loans},
+        receipts=tuple(receipt_view(unit, row) for row in store.receipts(unit, merchant)),
+        promises=promises.listed(unit, merchant),
+        settlements=tuple(
+            settlement_view(unit, row)
+            for row in cash.settlements(unit, None, None)
+            if row.merchant == merchant
+        ),
         decisions=tuple(
             SubjectDecision(row.id, row.as_of, row.decided_at, row.outcome, json.loads(row.body))
             for row in decisions.history(unit, merchant)

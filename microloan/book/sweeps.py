@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, InvalidDate, NotFound
+from ..intake.cells import platform_code
 from ..intake.sales import Progress, silent
 from ..money import to_major
 from ..servicing.events import Settled
@@ -27,7 +28,7 @@ from ..store import cash
 from ..store.unit import Unit, bucket_in
 from ..terms import SweepTerms
 from . import guarded
-from .cash_files import CashReport, Layout, layout_of, take_file
+from .cash_files import CashReport, Layout, layout_of, named, take_file
 from .desk import Desk
 from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
 from .enquiries import loan_file
@@ -102,7 +103,7 @@ class Sweeps:
 
         def look(unit: Unit) -> tuple[Settlement, ...]:
             rows = cash.settlements(unit, first, last)
-            return tuple(_view(unit, row) for row in rows if status in (None, row.status))
+            return tuple(settlement_view(unit, row) for row in rows if status in (None, row.status))
 
         return self._desk.read(look)
 
@@ -135,6 +136,8 @@ class _Outcome:
 
 def _row(unit: Unit, cells: Mapping[str, str], how: Any) -> dict[str, Any]:
     currency = unit.book.currency
+    if not cells["captures"]:
+        raise BadInput(field="captures", value="", reason="is missing")
     amounts = {
         f"{name}_minor": how.minor(cells[name] or "0", currency, name)
         for name in ("captures", "refunds", "chargebacks")
@@ -143,13 +146,11 @@ def _row(unit: Unit, cells: Mapping[str, str], how: Any) -> dict[str, Any]:
     if below is not None:
         name = below.removesuffix("_minor")
         raise BadInput(field=name, value=cells[name], reason="cannot be below zero")
-    if not cells["settlement_id"]:
-        raise BadInput(field="settlement_id", value="", reason="is missing")
     return {
         "tenant": unit.tenant,
-        "platform": cells["platform"].lower(),
-        "id": cells["settlement_id"],
-        "shop": cells["shop_id"],
+        "platform": platform_code(named(cells, "platform")),
+        "id": named(cells, "settlement_id"),
+        "shop": named(cells, "shop_id"),
         "settled_on": how.day(cells["settled_on"], "settled_on"),
         **amounts,
         "merchant": "",
@@ -281,13 +282,14 @@ def _assigned(unit: Unit, given: Payload) -> Settlement:
     done = {"merchant": str(loan.row["merchant"]), "status": "booked", "reason": ""}
     cash.set_settlement(unit, (known.platform, known.id), **done)
     again = cash.settlement(unit, known.platform, known.id)
-    return _view(unit, again)
+    return settlement_view(unit, again)
 
 
 ASSIGN_SETTLEMENT = Operation("sweep.assign", _assigned, always=False)
 
 
-def _view(unit: Unit, row: Any) -> Settlement:
+def settlement_view(unit: Unit, row: Any) -> Settlement:
+    """A settlement as it is shown."""
     return Settlement(
         platform=row.platform,
         settlement_id=row.id,

@@ -54,7 +54,7 @@ from .applicants import (
     next_merchants,
     parts_of,
 )
-from .desk import Desk
+from .desk import Desk, amount_key
 from .history import history_of
 from .merchants import find_shop, merchant_of
 from .policies import PRODUCT, SHIPPED, Policies, policy_in_force, register_shipped_policy, stored_policy
@@ -186,20 +186,26 @@ class Underwriting:
         policy: Policy | str | None = None,
         as_of: date | str | None = None,
         *,
+        asked: object = None,
         idempotency_key: str | None = None,
     ) -> DecisionRecord:
         """Decide on one merchant, named by its id or by a shop (``platform:shop`` where several platforms have the id).
 
         All its shops are added up. *policy*: a name, or an approved policy; *as_of*: the open business day, or one before it
-        (then nothing follows). Raises NotFound, Refused (policy_not_approved), InvalidDate for a day to come.
+        (then nothing follows). *asked*: the limit the merchant asked for, in major units: where less can be granted the
+        offer says so (``counter_offer``). Raises NotFound, Refused (policy_not_approved), InvalidDate for a day to come,
+        InvalidAmount.
 
         *Source:* SEMANTICS 8.
         """
         request = {"shop": shop_or_merchant, "policy": _policy_key(policy), "as_of": as_of and str(as_of)}
+        if asked is not None:
+            request["asked"] = amount_key(asked, "asked")
 
         def act(unit: Unit) -> DecisionRecord:
             frame = _frame(unit, policy, as_of)
-            found = _judge(unit, [merchant_of(unit, shop_or_merchant)], frame)
+            minor = None if asked is None else positive_minor(asked, unit.book.currency, "asked")
+            found = _judge(unit, [merchant_of(unit, shop_or_merchant)], frame, minor)
             return _record(unit, frame, found, run="")[0]
 
         return self._desk.command("underwrite", request, act, DecisionRecord, key=idempotency_key)
@@ -445,8 +451,12 @@ def _frame(unit: Unit, policy: Policy | str | None, as_of: date | str | None) ->
     return _Frame(chosen, products.active(unit, PRODUCT), day, today, sales.revision(unit))
 
 
-def _judge(unit: Unit, merchants: Sequence[str], frame: _Frame) -> list[_Judged]:
+def _judge(
+    unit: Unit, merchants: Sequence[str], frame: _Frame, asked_minor: int | None = None
+) -> list[_Judged]:
     cases = cases_of(unit, merchants, frame.policy, frame.product, frame.as_of)
+    for case in cases:
+        case.applicant = replace(case.applicant, asked_minor=asked_minor)
     return _decided(unit, cases, frame)
 
 
@@ -654,6 +664,22 @@ def underwrite_values(report: RunReport, decisions: Iterable[DecisionRecord]) ->
         "counts": dict(report.counts),
         "decisions": [decision_values(each) for each in decisions],
     }
+
+
+def alone_values(record: DecisionRecord) -> dict[str, Any]:
+    """The same document for a decision made alone."""
+    counts = {
+        outcome: int(record.outcome == outcome) for outcome in ("approved", "declined", "manual_review")
+    }
+    run = RunReport(
+        run_id="",
+        as_of=record.as_of,
+        policy=record.policy,
+        policy_version=record.policy_version,
+        counts=counts,
+        decided=1,
+    )
+    return underwrite_values(run, [record])
 
 
 def decision_values(record: DecisionRecord) -> dict[str, Any]:

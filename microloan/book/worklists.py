@@ -16,11 +16,11 @@ from ..errors import BadInput
 from ..money import to_major
 from ..store import cash, lending, reading
 from ..store.unit import Unit
-from . import closing, draws, offers
+from . import closing, draws, offers, promises
 from .desk import Desk
-from .dossier import LoanFile, as_columns
+from .dossier import RUNNING, LoanFile, as_columns
 from .lives import read_life
-from .promises import Promises
+from .promises import Promise
 from .requests import Requests
 from .underwriting import Underwriting
 
@@ -120,10 +120,18 @@ def batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 def _promises(desk: Desk, name: str) -> Iterator[Task]:
-    for promise in Promises(desk).list():
-        if promise.status != "kept":
-            open_ = promise.amount - promise.paid
-            yield Task(name, promise.loan_id, promise.merchant_id, promise.by_day, open_, promise.status)
+    """Promises not kept on loans that still owe; what was paid back otherwise waits for nobody."""
+
+    def look(unit: Unit) -> tuple[Promise, ...]:
+        return tuple(
+            promise
+            for promise in promises.listed(unit)
+            if promise.status != "kept" and lending.loan(unit, promise.loan_id).status in RUNNING
+        )
+
+    for promise in desk.read(look):
+        open_ = promise.amount - promise.paid
+        yield Task(name, promise.loan_id, promise.merchant_id, promise.by_day, open_, promise.status)
 
 
 def _held(desk: Desk, name: str) -> Iterator[Task]:

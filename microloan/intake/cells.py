@@ -35,7 +35,9 @@ _TAIL = re.compile(
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _FRACTION = re.compile(r"[.,][0-9]+")
-_GROUPED = re.compile(r"-?[0-9]{1,3}(?:\x00[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
+#: What stands for a mark between thousands while an amount is looked at: in "12,50" the comma is none, nor in "1,0,0".
+GROUP = "\0"
+GROUPED = re.compile(r"-?[0-9]{1,3}(?:\x00[0-9]{3})+(?:\.[0-9]+)?", re.ASCII)
 
 
 def platform_code(given: str) -> str:
@@ -57,7 +59,7 @@ def shop_id(given: str) -> str:
     >>> shop_id(" tea ")
     'tea'
     """
-    read = _identifier("shop", given, True)
+    read = identifier("shop", given, True)
     if isinstance(read, Fault):
         raise BadInput(
             code=read.code, field="shop", value=given[:40], reason="use up to 128 printable characters"
@@ -144,11 +146,11 @@ def plain_amount(signs: Sequence[str], thousands: str, decimal: str) -> Callable
             text = text.removeprefix(sign).removesuffix(sign).strip(" \t")
         if thousands not in text and decimal == ".":
             return text
-        point = text.replace(thousands, "\0") if thousands else text
+        point = text.replace(thousands, GROUP) if thousands else text
         point = point.replace(decimal, ".")
-        if "\0" not in point:
+        if GROUP not in point:
             return point
-        return point.replace("\0", "") if _GROUPED.fullmatch(point) else text
+        return point.replace(GROUP, "") if GROUPED.fullmatch(point) else text
 
     return plain
 
@@ -401,11 +403,12 @@ def identifiers(column: str, cells: Sequence[str], *, optional: bool = False) ->
             return list(cells), 0
         if optional:
             return [cell or None for cell in cells], 0
-    read = [_identifier(column, cell, optional) for cell in cells]
+    read = [identifier(column, cell, optional) for cell in cells]
     return read, sum(isinstance(cell, Fault) for cell in read)
 
 
-def _identifier(column: str, cell: str, optional: bool) -> str | Fault | None:
+def identifier(column: str, cell: str, optional: bool) -> str | Fault | None:
+    """An identifier as it is stored (NFC, outer blanks cut); None for an empty one that may be empty."""
     text = cell.strip(" \t\u3000\xa0")
     if not text:
         return None if optional else Fault("missing_value", f"{column} is empty")

@@ -15,16 +15,17 @@ Nothing is guessed: encoding, marks and formats are as declared. Source: RELIABI
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..days import parse_date
 from ..errors import InvalidDate, InvalidFile
 from ..money import to_minor
+from .cells import GROUP, GROUPED
 from .mapping import checked_encoding, read_model
 
 #: More belongs into several files: every row of these is a movement of money that somebody may have to look at.
@@ -46,7 +47,7 @@ class RowLayout(BaseModel):
     encoding: str = "utf-8"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     date_format: str | None = None
-    thousands: str = Field(default="", max_length=1)
+    thousands: str = Field(default="", pattern=r"^[, '\u2019_\uff0c]?$")
     columns: dict[str, str] = {}
 
     @field_validator("encoding")
@@ -78,7 +79,10 @@ class RowLayout(BaseModel):
         >>> RowLayout(thousands=",").minor("-1,200.50", "CNY", "amount")
         -120050
         """
-        return to_minor(text.replace(self.thousands, "") if self.thousands else text, currency, field)
+        if self.thousands and self.thousands in text:
+            grouped = text.replace(self.thousands, GROUP)
+            text = grouped.replace(GROUP, "") if GROUPED.fullmatch(grouped) else text
+        return to_minor(text, currency, field)
 
 
 def read_rows(
@@ -95,11 +99,11 @@ def read_rows(
     encoding = "utf-8-sig" if layout.encoding.lower() in ("utf-8", "utf8") else layout.encoding
     try:
         with open(file, encoding=encoding, newline="") as opened:
-            reader = csv.DictReader(opened, restval="", strict=True, delimiter=layout.delimiter)
-            header = [cell.strip() for cell in reader.fieldnames or ()]
-            reader.fieldnames = header
+            reader = csv.reader(opened, strict=True, delimiter=layout.delimiter)
+            header = [cell.strip() for cell in next(reader, ())]
             _check_header(file, header, [theirs[name] for name in required])
-            return _rows(file, reader, theirs)
+            places = {ours: header.index(name) for ours, name in theirs.items() if name in header}
+            return list(_rows(file, reader, len(header), places, names))
     except UnicodeDecodeError:
         raise _bad("bad_encoding", file, f"is not {layout.encoding}") from None
     except csv.Error as error:
@@ -118,15 +122,24 @@ def _check_header(file: Path | str, header: Sequence[str], required: Sequence[st
         raise _bad("duplicate_column", file, f"has the column {twice} twice")
 
 
-def _rows(file: Path | str, reader: csv.DictReader[str], theirs: dict[str, str]) -> list[Row]:
-    found: list[Row] = []
-    for row in reader:
-        if len(found) == ROWS_AT_MOST:
+def _rows(
+    file: Path | str, reader: Any, width: int, places: Mapping[str, int], names: Sequence[str]
+) -> Iterator[Row]:
+    found = 0
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        line, found = reader.line_num, found + 1
+        if found > ROWS_AT_MOST:
             raise _bad("too_many_rows", file, f"has more than {ROWS_AT_MOST} rows; split it")
-        cells = {ours: (row.get(name) or "").strip() for ours, name in theirs.items()}
-        if any(cells.values()):
-            found.append(Row(reader.line_num, cells))
-    return found
+        if len(cells) != width:  # an amount with an unquoted comma in it would be another amount
+            reason = (
+                f"line {line} has {len(cells)} fields, the header {width}; quote what holds the delimiter"
+            )
+            raise _bad("wrong_field_count", file, reason)
+        if any("\0" in cell for cell in cells):
+            raise _bad("bad_character", file, f"line {line} has a NUL character")
+        yield Row(line, {name: cells[places[name]].strip() if name in places else "" for name in names})
 
 
 def _bad(code: str, file: Path | str, reason: str) -> InvalidFile:

@@ -11,11 +11,12 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from ..days import Term
-from ..money import amount_text, round_half_up
+from ..money import amount_text, half_up_div
 from ..products import Product
 from ..rates import rate_decimal
 from ..terms import LoanTerms
-from .replay import evenings, life
+from .fold import Fold
+from .outlook import plan_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +184,15 @@ def costs_more_than(terms: LoanTerms, ceiling: Fraction) -> bool:
     >>> costs_more_than(terms, Fraction(24, 100)), costs_more_than(terms, Fraction(26, 100))
     (True, False)
     """
-    night = terms.start + timedelta(days=1)
-    (first,) = evenings(terms, [], [night])
-    if first.payoff - terms.principal_minor > round_half_up(ceiling * terms.principal_minor / 365):
+    loan = Fold(terms)
+    rows = plan_rows(loan)
+    loan.advance(loan.start + 1)
+    most, per = ceiling.numerator, ceiling.denominator * 365
+    if loan.payoff() - terms.principal_minor > half_up_div(most * terms.principal_minor, per):
         return True
-    rows = life(terms, [], [terms.start]).schedule
     outstanding, since, principal_days = terms.principal_minor, terms.start, 0
     for row in rows:
         principal_days += outstanding * (row.due - since).days
         outstanding, since = outstanding - row.principal, row.due
     cost = sum(row.interest for row in rows)
-    return cost > ceiling * principal_days / 365 + Fraction(len(rows), 2)
+    return 2 * cost * per > 2 * most * principal_days + len(rows) * per

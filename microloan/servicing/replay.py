@@ -71,6 +71,19 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A loan at the end of a value date, all that is posted and cached of it: where it stands, how each event that counts
+    was divided, and its running totals from then on.
+
+    The state leaves out ``next_due``, which nobody posts. A loan that is closed, or has not begun, has no totals.
+    """
+
+    state: LoanState
+    ledger: tuple[LedgerRow, ...]
+    rows: tuple[AccrualRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A loan over the close of ``day``: what the night earned, how it stood after it and after the morning, and from then on.
 
@@ -196,6 +209,25 @@ def accrual_rows(terms: LoanTerms, events: Sequence[Event], as_of: date) -> tupl
     loan = _opened(terms, counting)
     _walk(loan, counting, as_of)
     return running_totals(loan)
+
+
+def standing(terms: LoanTerms, events: Sequence[Event], as_of: date) -> Standing:
+    """State, divided amounts and running totals of a loan in one walk; those of :func:`evenings`, :func:`life`
+    and :func:`accrual_rows`. Raises InvalidEvent. *Source:* SEMANTICS 6.
+
+    >>> terms = LoanTerms.parse({"method": "anytime", "principal": "300000", "rate": "0.048%/day",
+    ...                          "start": "2017-05-01", "term": "90d"})
+    >>> there = standing(terms, [], date(2017, 5, 31))
+    >>> there.state.interest, there.rows[0].q
+    (432000, 14400)
+    """
+    counting, _ = effective(terms, events)
+    loan = _opened(terms, counting)
+    ledger: list[LedgerRow] = []
+    _walk(loan, counting, as_of, ledger)
+    state = state_of(loan, as_of, outlook=False)
+    running = state.status not in ("closed", "pending")
+    return Standing(state, tuple(ledger), running_totals(loan) if running else ())
 
 
 def passages(terms: LoanTerms, events: Sequence[Event], first: date, last: date) -> Iterator[Passage]:

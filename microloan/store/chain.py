@@ -38,10 +38,10 @@ _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, str):
-        return value if value.isascii() else unicodedata.normalize("NFC", value)
-    if value is None or isinstance(value, bool | int):
-        return value
+    if value is None or isinstance(value, str | int):
+        if not isinstance(value, str) or value.isascii():
+            return value
+        return unicodedata.normalize("NFC", value)
     if isinstance(value, datetime):
         return microseconds(value)
     if isinstance(value, date):

@@ -226,7 +226,7 @@ def _with_events(unit: Unit, bucket: int, lines: dict[str, list[Row]]) -> list[D
 
 
 def _columns(row: Row) -> dict[str, Any]:
-    values = dict(row._mapping)
+    values = dict(zip(row._fields, row, strict=True))
     values["class"] = values.pop("class_")
     return values
 

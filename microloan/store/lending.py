@@ -17,6 +17,8 @@ from ..errors import NotFound
 from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
 from .unit import Unit, bucket_in
 
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
 Row = Any  # a row of a Core select: attributes named as the columns, ``class`` as ``class_``
 
 
@@ -164,8 +166,8 @@ def exposure_minor(unit: Unit, bucket: int, merchant: str) -> int:
 
 def overdue_loan(unit: Unit, bucket: int, merchant: str) -> str | None:
     """The id of an overdue loan of the merchant, if there is one."""
-    found = unit.execute(_OVERDUE_LOANS, {"bucket": bucket, "merchant": merchant}).scalars()
-    return min(found, default=None)
+    found = unit.execute(_OVERDUE_LOANS, {"bucket": bucket, "merchant": merchant}).all()
+    return min((row.id for row in found), default=None)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -205,7 +207,7 @@ def _told(row: dict[str, Any]) -> str:
     places = {name: row[name] for name in named if row[name]} | {"command": row["command"]}
     days = {name: row[name].isoformat() for name in ("value_date", "booked_on")}
     own = str(row["payload"])[1:]
-    return json.dumps(places | days, separators=(",", ":"))[:-1] + ("," if own != "}" else "") + own
+    return _encoded(places | days)[:-1] + ("," if own != "}" else "") + own
 
 
 def add_journal(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:

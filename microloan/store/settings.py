@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, select, text
 
 from .lending import Row
 from .tables_lending import FACILITIES
@@ -25,16 +25,22 @@ _NEXT_SEQ = select(func.coalesce(func.max(SETTINGS.c.seq), 0) + 1).where(
     _OF_TENANT, SETTINGS.c.name == bindparam("name"), SETTINGS.c.effective_on == bindparam("day")
 )
 _ADD = insert(SETTINGS)
+_OF_THESE = (
+    FACILITIES.c.tenant == bindparam("tenant"),
+    FACILITIES.c.bucket.in_(bindparam("buckets", expanding=True)),
+    FACILITIES.c.merchant.in_(bindparam("merchants", expanding=True)),
+)
 _EXPOSURES = (
     select(
         FACILITIES.c.merchant,
         func.sum(FACILITIES.c.outstanding_minor + FACILITIES.c.pending_minor).label("used"),
     )
-    .where(FACILITIES.c.tenant == bindparam("tenant"))
-    .where(FACILITIES.c.bucket.in_(bindparam("buckets", expanding=True)))
-    .where(FACILITIES.c.merchant.in_(bindparam("merchants", expanding=True)))
+    .where(*_OF_THESE)
     .group_by(FACILITIES.c.merchant)
 )
+# A row changed since a host's old snapshot cannot be locked in it (40001), one being changed not at once (55P03).
+_UNCHANGED = select(FACILITIES.c.id).where(*_OF_THESE).with_for_update(read=True, nowait=True)
+_ISOLATION = text("SELECT current_setting('transaction_isolation')")
 
 
 def setting_on(unit: Unit, name: str, day: date) -> str | None:
@@ -54,6 +60,15 @@ def put_setting(unit: Unit, name: str, day: date, value: str) -> None:
     seq = unit.execute(_NEXT_SEQ, {"name": name, "day": day}).scalar()
     row = {"tenant": unit.tenant, "name": name, "effective_on": day, "seq": seq, "value": value}
     unit.connection.execute(_ADD, row | {"set_by": unit.actor, "set_at": unit.now})
+
+
+def refuse_old_snapshot(unit: Unit, merchants: Collection[str]) -> None:
+    """In a host's REPEATABLE READ, make sure that nobody drew for these merchants since its snapshot. Raises Retryable."""
+    if not unit.hosted or unit.dialect != "postgresql":
+        return
+    if unit.connection.execute(_ISOLATION).scalar() != "read committed":
+        buckets = sorted({unit.bucket_of(merchant) for merchant in merchants})
+        unit.execute(_UNCHANGED, {"buckets": buckets, "merchants": sorted(merchants)}).all()
 
 
 def exposures(unit: Unit, merchants: Sequence[str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from .chain import sha256
 from .lending import Row, at, keyed
+from .tables_cash import PROMISES, RECEIPTS
 from .tables_integrity import ERASURES
 from .tables_lending import COMMANDS, EVENTS, FACILITIES, LOANS, OFFERS
 from .tables_sales import IDENTIFIERS, LINKS, MERCHANTS, REVIEWS
@@ -18,7 +19,8 @@ from .unit import Unit
 
 #: Commands whose stored answer or request hash can tell of a person.
 _PERSONAL_COMMANDS = (
-    "merchant.add", "merchant.give", "merchant.link", "merchant.identify", "merchant.rate", "sign",
+    "merchant.add", "merchant.give", "merchant.link", "merchant.identify", "merchant.rate", "sign", "promise",
+    "receipt.assign", "receipt.set_aside",
 )  # fmt: skip
 
 _FACILITIES = select(FACILITIES).where(*keyed(FACILITIES, "merchant")).order_by(FACILITIES.c.id)
@@ -30,6 +32,25 @@ _OPEN_LOANS = (
 _OPEN_OFFERS = select(OFFERS.c.id).where(*keyed(OFFERS, "merchant"), OFFERS.c.status == "offered")
 _LAST_BOOKED = select(func.max(EVENTS.c.booked_on)).where(
     *keyed(EVENTS), EVENTS.c.facility.in_(bindparam("facilities", expanding=True))
+)
+_LOANS = select(LOANS.c.id).where(*keyed(LOANS, "merchant")).order_by(LOANS.c.id)
+_DIGESTS = select(IDENTIFIERS.c.digest).where(*keyed(IDENTIFIERS, "merchant"))
+# What was booked to the merchant's contracts, and whatever its registered accounts paid.
+_RECEIPTS = (
+    select(RECEIPTS)
+    .where(RECEIPTS.c.tenant == bindparam("tenant"))
+    .where(
+        or_(
+            RECEIPTS.c.subject.in_(bindparam("subjects", expanding=True)),
+            RECEIPTS.c.payer_digest.in_(bindparam("digests", expanding=True)),
+        )
+    )
+    .order_by(RECEIPTS.c.received_on, RECEIPTS.c.id)
+)
+_BLANK_RECEIPT = (
+    update(RECEIPTS)
+    .where(RECEIPTS.c.tenant == bindparam("of_tenant"), RECEIPTS.c.id == bindparam("of_id"))
+    .values(reference="", payer_digest="", payer_last_four="", reason=bindparam("kept_reason"))
 )
 _ERASURES = select(ERASURES).where(*keyed(ERASURES, "merchant")).order_by(ERASURES.c.erased_at)
 _ADD_ERASURE = insert(ERASURES)
@@ -47,6 +68,7 @@ _BLANKED = (
     update(MERCHANTS).where(*at(MERCHANTS), MERCHANTS.c.id == bindparam("of_merchant"), MERCHANTS.c.name != "")
     .values(name=""),
     update(FACILITIES).where(*at(FACILITIES, "merchant"), FACILITIES.c.signer != "").values(signer=""),
+    update(PROMISES).where(*at(PROMISES, "merchant"), PROMISES.c.note != "").values(note=""),
     update(REVIEWS).where(*at(REVIEWS, "merchant"), REVIEWS.c.note != "").values(note=""),
     update(LINKS).where(
         LINKS.c.tenant == bindparam("of_tenant"), LINKS.c.reason != "",
@@ -88,16 +110,48 @@ def erasures(unit: Unit, merchant_id: str) -> Sequence[Row]:
     return rows
 
 
+def receipts(unit: Unit, merchant_id: str) -> Sequence[Row]:
+    """The bank receipts that were booked to the merchant's contracts or came from its registered accounts, by day."""
+    digests = unit.execute(_DIGESTS, _place(unit, merchant_id)).scalars().all()
+    values = {"subjects": _contracts(unit, merchant_id), "digests": digests}
+    rows: Sequence[Row] = unit.execute(_RECEIPTS, values).all()
+    return rows
+
+
+def _contracts(unit: Unit, merchant_id: str) -> list[str]:
+    loans = unit.execute(_LOANS, _place(unit, merchant_id)).scalars()
+    return [*(row.id for row in facilities(unit, merchant_id)), *loans]
+
+
 def blank(unit: Unit, merchant_id: str) -> int:
     """Blank every personal column of a merchant and drop its identifiers; how many rows held something."""
+    found = receipts(unit, merchant_id)
+    answers = _redact_answers(unit, [merchant_id, *_contracts(unit, merchant_id), *(row.id for row in found)])
+    return answers + _blank_receipts(unit, found) + _blank_rows(unit, merchant_id)
+
+
+def _blank_receipts(unit: Unit, rows: Sequence[Row]) -> int:
+    """Receipts lose what the payer wrote and who paid; a reason is a word of ours, unless a person set the receipt aside."""
+    blanks = [
+        {
+            "of_tenant": unit.tenant, "of_id": row.id,
+            "kept_reason": "erased" if row.status == "set_aside" else row.reason,
+        }
+        for row in rows
+        if row.reference or row.payer_digest
+    ]  # fmt: skip
+    if blanks:
+        unit.connection.execute(_BLANK_RECEIPT, blanks)
+    return len(blanks)
+
+
+def _blank_rows(unit: Unit, merchant_id: str) -> int:
     of = {"of_tenant": unit.tenant, "of_bucket": unit.bucket_of(merchant_id), "of_merchant": merchant_id}
-    blanked = sum(int(unit.connection.execute(statement, of).rowcount) for statement in _BLANKED)
-    return blanked + _redact_answers(unit, merchant_id)
+    return sum(int(unit.connection.execute(statement, of).rowcount) for statement in _BLANKED)
 
 
-def _redact_answers(unit: Unit, merchant_id: str) -> int:
+def _redact_answers(unit: Unit, subjects: Sequence[str]) -> int:
     """Answers kept under keys lose the person; their request hashes too, since a short number can be guessed from one."""
-    subjects = [merchant_id, *(row.id for row in facilities(unit, merchant_id))]
     blanks = [
         {
             "of_tenant": unit.tenant, "of_id": row.id, "blank_hash": sha256(row.id),
@@ -113,7 +167,9 @@ def _redact_answers(unit: Unit, merchant_id: str) -> int:
 
 def _without_person(result: str) -> str:
     values: dict[str, Any] = json.loads(result)
-    blanks: Mapping[str, Any] = {"name": "", "identifiers": [], "related": []}
+    blanks: Mapping[str, Any] = {
+        "name": "", "identifiers": [], "related": [], "note": "", "reference": "", "payer_last_four": "",
+    }  # fmt: skip
     return json.dumps(values | {name: blank for name, blank in blanks.items() if name in values})
 
 

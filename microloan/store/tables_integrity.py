@@ -6,12 +6,13 @@ Here too the list of what nobody may change or take away is completed: decisions
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, Table, Text
+from sqlalchemy import DDL, CheckConstraint, Connection, Index, Table, Text, event
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, table_args, table_of
-from .tables_lending import append_only
+from .tables_lending import append_only, guards
 from .tables_sales import DECISIONS, SETTINGS
 
 
@@ -72,3 +73,39 @@ REQUESTS: Table = table_of(RequestRow)
 ERASURES: Table = table_of(ErasureRow)
 
 append_only(DECISIONS, SETTINGS, ERASURES)
+
+#: What of a request an answer writes; everything else stays as it was asked for.
+ANSWERED = ("status", "decided_by", "decided_at", "note", "command")
+
+
+def request_guards(dialect: str) -> tuple[str, ...]:
+    """The statements that let a request be answered once, and neither changed nor taken away."""
+    table, asked = REQUESTS.name, [name for name in map(str, REQUESTS.columns.keys()) if name not in ANSWERED]
+    if dialect == "sqlite":
+        changed = " OR ".join(
+            ("OLD.status <> 'waiting'", *(f"NEW.{name} IS NOT OLD.{name}" for name in asked))
+        )
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        return (
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE ON {table} WHEN {changed} {refuse}",
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}",
+        )
+    new, old = (", ".join(f"{row}.{name}" for name in asked) for row in ("NEW", "OLD"))
+    refuse = "EXECUTE FUNCTION ml_append_only()"
+    return (
+        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE ON {table} FOR EACH ROW "
+        f"WHEN (OLD.status <> 'waiting' OR ({new}) IS DISTINCT FROM ({old})) {refuse}",
+        f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW {refuse}",
+        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {refuse}",
+    )
+
+
+def _guard_requests(table: Table, connection: Connection, **_: Any) -> None:
+    function, *_rest = guards(table.name, connection.dialect.name)
+    if connection.dialect.name == "postgresql":
+        connection.execute(DDL(function))  # type: ignore[no-untyped-call]
+    for statement in request_guards(connection.dialect.name):
+        connection.execute(DDL(statement))  # type: ignore[no-untyped-call]
+
+
+event.listen(REQUESTS, "after_create", _guard_requests)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from base64 import b32encode
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,8 +20,8 @@ from .tables_lending import BOOKS, BUCKETS
 Ids = Callable[[str, int], str]
 
 _ID = re.compile(r"[a-z]{2,8}-([0-9]{2,4})-[0-9a-z]{1,40}", re.ASCII)
-# Base 32 in an alphabet without i, l, o, u, which are easily misread.
-_ALPHABET = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
+# Of every byte five bits count: a letter of an alphabet without i, l, o, u, which are easily misread.
+_LETTERS = b"0123456789abcdefghjkmnpqrstvwxyz" * 8
 _OF_TENANT = BOOKS.c.tenant == bindparam("tenant")
 _SELECT_BOOK = select(BOOKS).where(_OF_TENANT)
 _SELECT_DAY = select(BUCKETS.c.open_day).where(
@@ -179,8 +178,7 @@ def bucket_in(identifier: str, kind: str) -> int:
 
 def random_id(kind: str, bucket: int) -> str:
     """The identifiers used unless others are injected: 80 random bits, so that nothing is read out of them."""
-    opaque = b32encode(secrets.token_bytes(10)).translate(_ALPHABET)
-    return f"{kind}-{bucket:02d}-{opaque.decode()}"
+    return f"{kind}-{bucket:02d}-{secrets.token_bytes(16).translate(_LETTERS).decode()}"
 
 
 def advisory_key(*parts: str) -> int:

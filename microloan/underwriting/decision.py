@@ -300,6 +300,7 @@ def assess(
     outcome = _outcome(declines, reviews)
     granted = limit.limit_minor if limit and outcome != "declined" else 0
     told = [*declines, *reviews, *(limit.reasons if limit else ()), *belongs, *_score_reasons(scored, policy)]
+    told += _counter_offer(applicant, granted, currency)
     return Decision(
         merchant_id=merchant_id, shop_ids=shop_ids, as_of=as_of, cut_off=snapshot.cut_off, currency=currency,
         outcome=outcome, score=scored.total if scored else None, probability=scored.probability if scored else None,
@@ -393,6 +394,15 @@ def _too_small(limit: Limit, currency: str) -> Reason:
         "limit_too_small", limit=amount_text(limit.unrounded_minor, currency),
         minimum=amount_text(limit.minimum_minor, currency),
     )  # fmt: skip
+
+
+def _counter_offer(applicant: Applicant, granted: int, currency: str) -> list[Reason]:
+    """Less than was asked for can be granted, and is offered; a decline offers nothing. *Source:* house rule."""
+    asked = applicant.asked_minor
+    if asked is None or not 0 < granted < asked:
+        return []
+    told = {"asked": amount_text(asked, currency), "limit": amount_text(granted, currency)}
+    return [reason("counter_offer", **told)]
 
 
 def _outcome(declines: list[Reason], reviews: list[Reason]) -> Outcome:

@@ -3,7 +3,7 @@
 A shop's features depend on its own lines only. So an engine does what engines are for — bring the lines of a shop together —
 and every part goes through the same arrays as lines in memory: one definition, identical figures. DuckDB streams its
 lines shop after shop, so a relation may be larger than memory; Spark spreads the shops over its workers (extra ``spark``)
-and only features or decisions come back.
+and only features or decisions come back. Source: SEMANTICS 8 (features).
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ class Applicant:
     what debt elsewhere takes a month. ``covered_until``: last day the imported flow covers. ``platform_is_buyer``: the
     sole buyer is the platform itself (self-operated supplier), so concentration is ignored. ``minimum_limit_minor`` and
     ``product_cap_minor`` replace the policy's where the product has its own. ``relations``: what was found of whom the
-    merchant belongs to. ``own_buyers``: buyers who are the merchant itself or one it belongs together with; what they buy
-    is not sold.
+    merchant belongs to. ``asked_minor``: the limit the merchant asked for. ``own_buyers``: buyers who are the merchant
+    itself or one it belongs together with; what they buy is not sold.
     """
 
     own_exposure_minor: int = 0
@@ -63,6 +63,7 @@ class Applicant:
     product_cap_minor: int | None = None
     relations: tuple[Relation, ...] = ()
     own_buyers: tuple[str, ...] = ()
+    asked_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

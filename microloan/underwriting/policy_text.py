@@ -1,6 +1,6 @@
 """A policy written as a file people read: the inverse of reading one, with room for comments.
 
-Reading the text gives an equal policy, with the same SHA-256.
+Reading the text gives an equal policy, with the same SHA-256. Source: SEMANTICS 8 (policies).
 """
 
 from __future__ import annotations

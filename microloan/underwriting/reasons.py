@@ -111,6 +111,11 @@ REASONS: Final[dict[str, Wording]] = {
         "limit", "the product's cap for one merchant limits the amount", "受产品单户上限限制"
     ),
     "regulatory_cap": Wording("limit", "a regulatory cap limits the amount", "受监管限额限制"),
+    "counter_offer": Wording(
+        "limit",
+        "{asked} were asked for; {limit} can be granted: a counter-offer",
+        "申请额度{asked}，可授信{limit}（反要约）",
+    ),
     "related_parties": Wording(
         "limit",
         "related parties whose loans count towards the same caps: {count}",

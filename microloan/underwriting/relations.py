@@ -1,7 +1,7 @@
 """Whom a merchant belongs to, as far as a decision looks at it: what was found, and on which evidence.
 
 Found elsewhere, before the decision, and kept with it: deciding again asks nobody. Identifiers are shown by their kind and last
-four characters only.
+four characters only. Source: SEMANTICS 8 (related parties).
 """
 
 from __future__ import annotations

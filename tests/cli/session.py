@@ -1,7 +1,8 @@
 """Sessions at a terminal as text: ``$ microloan …``, then what it said, stderr marked ``2>``, then ``[status]`` unless 0.
 
 Identifiers are drawn at random, so a session names them by kind and order of appearance, ``<loan 1>``; a later line of
-the session may use that name. ``UPDATE_GOLDEN=1`` writes down what was said instead of comparing.
+the session may use that name. ``> FILE`` writes the lines after it, marked ``| ``, to a file. ``UPDATE_GOLDEN=1`` writes
+down what was said instead of comparing.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ import io
 import os
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 from microloan_cli.main import main
+
+from microloan import LoanBook, Policy, quote, simulate
 
 IDENTIFIER = re.compile(r"\b(?P<kind>[a-z]{2,8})-(?P<bucket>[0-9]{2,4})-(?P<opaque>[0-9a-z]{6,40})\b")
 HASH = re.compile(r"\b[0-9a-f]{64}\b")
@@ -25,11 +31,29 @@ MINUTE = timedelta(minutes=1)
 NAMED = re.compile(r"<(?P<kind>[a-z0-9]+) (?P<place>[0-9]+)>")
 
 
+#: pydantic cannot make its schemas while time is frozen, so these are loaded before.
+LOADED = (LoanBook, Policy, quote, simulate)
+MORNING = "2026-02-02 01:00:00"  # 09:00 in Shanghai
+HIDDEN = ("MICROLOAN_LANG", "MICROLOAN_DB", "LC_ALL", "LC_MESSAGES", "LANG", "NO_COLOR", "COLUMNS")
+
+
+@contextlib.contextmanager
+def desk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenDateTimeFactory]:
+    """At work in *folder* as ``teller``, in English, on the morning of 2 February 2026."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MICROLOAN_ACTOR", "teller")
+    for name in HIDDEN:
+        monkeypatch.delenv(name, raising=False)
+    with freeze_time(MORNING) as clock:
+        yield clock
+
+
 @dataclass
 class Names:
     """Random identifiers by kind and order of appearance."""
 
     known: dict[str, str] = field(default_factory=dict)
+    file: Path = Path()
 
     def hide(self, text: str) -> str:
         """Identifiers replaced by their names."""
@@ -65,17 +89,30 @@ def say(*arguments: str) -> Said:
     return Said(status, out.getvalue(), err.getvalue())
 
 
-def replay(script: str, clock: FrozenDateTimeFactory) -> str:
+def replay(script: str, names: Names, clock: FrozenDateTimeFactory) -> str:
     """The session as it goes now, a minute a command: comments above their command, an empty line between commands."""
-    names, told = Names(), [""]
+    told = [""]
     for line in script.splitlines():
         if line.startswith("# "):
             told.append(f"{told.pop()}{line}\n")
+        elif line.startswith(("> ", "| ")):
+            told[-1] += f"{line}\n"
+            _write(names, line)
         elif line.startswith("$ "):
             told[-1] += f"{line}\n{_answer(names, line[2:])}"
             clock.tick(MINUTE)
             told.append("")
     return "\n".join(part for part in told if part)
+
+
+def _write(names: Names, line: str) -> None:
+    """``> FILE`` begins a file in the working folder, ``| TEXT`` is a line of the one begun last."""
+    if line.startswith("> "):
+        names.file = Path(line[2:])
+        names.file.write_text("", "utf-8")
+    else:
+        with names.file.open("a", encoding="utf-8") as file:
+            file.write(f"{names.reveal(line[2:])}\n")
 
 
 def _answer(names: Names, line: str) -> str:
@@ -88,14 +125,12 @@ def _answer(names: Names, line: str) -> str:
     return names.hide("".join(f"{row}\n" for row in told))
 
 
-def check(file: Path, clock: FrozenDateTimeFactory) -> None:
-    """Play the session of *file* again and compare it with what is written there."""
-    written = file.read_text("utf-8")
-    told = replay(written, clock)
+def check(script: Path, written: Path, clock: FrozenDateTimeFactory) -> None:
+    """Play the session of *script* and compare it with what is *written*, which for English is the script itself."""
+    told = replay(script.read_text("utf-8"), Names(), clock)
     if os.environ.get("UPDATE_GOLDEN"):
-        file.write_text(told, "utf-8")
+        written.write_text(told, "utf-8")
         return
-    different = "\n".join(
-        difflib.unified_diff(written.splitlines(), told.splitlines(), "written", "told", lineterm="")
-    )
+    before = written.read_text("utf-8").splitlines()
+    different = "\n".join(difflib.unified_diff(before, told.splitlines(), "written", "told", lineterm=""))
     assert not different, different

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from microloan_cli import messages_en, messages_zh
+from microloan_cli.messages import texts_of
 from microloan_cli.view import grouped
 
 from tests.cli.session import Said, say
@@ -115,7 +115,7 @@ def test_the_story_is_told_with_its_figures_in_both_languages(lang: str, story: 
 
 
 def test_no_figure_of_the_story_stands_in_its_text() -> None:
-    for texts in (messages_en.TEXTS, messages_zh.TEXTS):
+    for texts in (texts_of("en"), texts_of("zh")):
         wording = " ".join(value for key, value in texts.items() if key.startswith("demo."))
         assert set(re.findall(r"[0-9][0-9.,%]*[0-9%]", wording)) <= {"6.18"}
 

@@ -23,4 +23,12 @@ def files_at_hand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
 def test_the_session_goes_as_written(file: Path, at_the_desk: FrozenDateTimeFactory) -> None:
-    check(file, at_the_desk)
+    check(file, file, at_the_desk)
+
+
+@pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
+def test_the_same_session_goes_as_written_in_chinese(
+    file: Path, at_the_desk: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MICROLOAN_LANG", "zh")
+    check(file, file.parent / "zh" / file.name, at_the_desk)

@@ -6,16 +6,19 @@ import ast
 import dataclasses
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import typer
-from microloan_cli import help_zh, messages_en, messages_zh
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from microloan_cli import main as program
-from microloan_cli.messages import Messages
-from microloan_cli.reasons_zh import REASONS, USAGE, in_chinese
+from microloan_cli.catalogues import LOCALE, entries_of
+from microloan_cli.messages import Messages, texts_of
+from microloan_cli.reasons import in_chinese
 from microloan_cli.view import MONEY, RATES
 
 from microloan import errors
@@ -24,9 +27,21 @@ from microloan.servicing import events
 from microloan.underwriting import DEFINITIONS
 
 ROOT = Path(__file__).resolve().parents[2]
-EN, ZH = messages_en.TEXTS, messages_zh.TEXTS
+EN, ZH = texts_of("en"), texts_of("zh")
+USAGE, REASONS = entries_of("zh", "reasons", "usage"), entries_of("zh", "reasons", "reason")
+COMMANDS, OPTIONS = entries_of("zh", "help", "command"), entries_of("zh", "help", "option")
 KEY = re.compile(r"(?:text|note)\(\s*\"([a-z_.]+)\"")
 FIELDS = re.compile(r"\{([a-z0-9_]*)")
+
+
+@pytest.mark.parametrize("po", sorted(LOCALE.rglob("*.po")), ids=lambda po: f"{po.parts[-3]}-{po.stem}")
+def test_every_catalogue_is_compiled_whole_and_nothing_in_it_is_doubtful(po: Path) -> None:
+    with po.open("rb") as file:
+        entries = read_po(file, locale=po.parts[-3])
+    assert [entry.id for entry in entries if entry.id and (entry.fuzzy or not entry.string)] == []
+    compiled = BytesIO()
+    write_mo(compiled, entries)
+    assert compiled.getvalue() == po.with_suffix(".mo").read_bytes(), "run: make catalogues"
 
 
 def test_both_catalogues_have_the_same_keys_and_chinese_words_errors_and_features_too() -> None:
@@ -106,6 +121,21 @@ def test_reasons_inside_reasons_are_translated() -> None:
     assert in_chinese("nobody has translated this") == "nobody has translated this"
 
 
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("amount '-5.00' is below zero; give returns in refund_amount", "amount '-5.00' 小于零；退货金额请填入 refund_amount"),
+        ("shop: 'tmall:' cannot be used: write a new shop as platform:shop", "shop：tmall: 不可用：新店铺请写作 平台:店铺"),
+        ("amount: 'x' is not a usable amount: must be above zero", "amount：x 不是可用的金额：须大于零"),
+        ("loan 'loan-9' does not exist in this book", "本账簿中没有 借据 loan-9"),
+    ],
+)  # fmt: skip
+def test_why_a_row_was_not_taken_is_told_in_chinese(english: str, chinese: str) -> None:
+    row = {"line": 4, "code": "some_code", "message": english}
+    assert Messages("zh").rejected(row) == f"第 4 行：some_code：{chinese}"
+    assert Messages("en").rejected(row) == f"line 4: some_code: {english}"
+
+
 def reasons_of_the_library() -> dict[str, str]:
     """Every reason that stands in the code as text, with ``{}`` for its values, and where it stands."""
     found: dict[str, str] = {}
@@ -113,9 +143,16 @@ def reasons_of_the_library() -> dict[str, str]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.keyword) and node.arg in ("reason", "remedy"):
                 found.update(dict.fromkeys(texts(node.value), f"{file.name}:{node.value.lineno}"))
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "refuse_unless":
+            if isinstance(node, ast.Call) and called(node) in ("refuse_unless", "Fault", "_reject"):
                 found.update(dict.fromkeys(texts(node.args[-1]), f"{file.name}:{node.lineno}"))
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("reason", "message"):
+                found.update(dict.fromkeys(texts(node.value), f"{file.name}:{node.lineno}"))
     return found
+
+
+def called(call: ast.Call) -> str:
+    """The last name of what is called: ``Fault``, ``_reject``."""
+    return getattr(call.func, "id", "") or getattr(call.func, "attr", "")
 
 
 def texts(node: ast.expr) -> list[str]:
@@ -130,7 +167,9 @@ def texts(node: ast.expr) -> list[str]:
 
 
 def test_every_reason_in_the_code_has_a_chinese_text() -> None:
-    missing = {text: place for text, place in reasons_of_the_library().items() if re.search("[a-z]{2}", text)}
+    """But codes and sentences put together from parts, whose translations stand for the whole."""
+    said = {text: place for text, place in reasons_of_the_library().items() if re.search("[a-z]{2}", text)}
+    missing = {text: place for text, place in said.items() if " " in text and "{}{}" not in text}
     assert {text: place for text, place in missing.items() if text not in REASONS} == {}
 
 
@@ -143,10 +182,10 @@ def helped(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def test_every_command_and_option_has_its_help_in_chinese() -> None:
     commands = dict(helped("", typer.main.get_command(program.build())))
-    assert set(commands) == set(help_zh.COMMANDS)
+    assert {path or "microloan" for path in commands} == set(COMMANDS)
     options = {param.help for command in commands.values() for param in command.params if param.help}
-    assert options - set(help_zh.OPTIONS) == set()
-    assert [english for english, chinese in help_zh.OPTIONS.items() if english == chinese] == []
+    assert options - set(OPTIONS) == set()
+    assert [english for english, chinese in OPTIONS.items() if english == chinese] == []
 
 
 def test_help_speaks_chinese(capsys: pytest.CaptureFixture[str]) -> None:

@@ -122,7 +122,9 @@ def test_a_pipe_closed_from_the_start_is_exit_status_141() -> None:
     assert (told.returncode, told.stderr) == (141, "")
 
 
-def test_no_command_shows_the_help_with_exit_status_2() -> None:
+def test_the_name_alone_says_in_three_lines_where_to_begin() -> None:
     answer = microloan()
     assert answer.returncode == 2
-    assert "simulate" in answer.stdout
+    assert [line.count("microloan") for line in answer.stdout.splitlines()] == [1, 1, 2]
+    assert "看演示：microloan demo" in say("--lang", "zh").out
+    assert "simulate" in say("--help").out

@@ -17,13 +17,14 @@ OLIST = Path(os.environ.get("MICROLOAN_OLIST") or ROOT / "../shared/data/olist/o
 
 
 def blocks(kind: str, *, olist: bool = False) -> list[object]:
-    """The blocks of a kind, each a parameter named by file and place."""
-    return [
-        pytest.param(text, id=f"{readme.stem}-{place}")
-        for readme in READMES
+    """The blocks of a kind, each a parameter named by file and place; what both files have is run once."""
+    found = {
+        text: f"{readme.stem}-{place}"
+        for readme in reversed(READMES)
         for place, (language, text) in enumerate(BLOCK.findall(readme.read_text("utf-8")), 1)
         if language == kind and ("MICROLOAN_OLIST" in text) == olist
-    ]
+    }
+    return [pytest.param(text, id=name) for text, name in found.items()]
 
 
 @pytest.fixture
@@ -84,6 +85,13 @@ def test_what_make_is_asked_for_exists() -> None:
     }
     assert asked == {"demo", "test"}
     assert asked <= targets
+
+
+def test_both_languages_have_the_same_examples_and_lead_to_the_same_pages() -> None:
+    english, chinese = (readme.read_text("utf-8") for readme in READMES)
+    assert [kind for kind, _ in BLOCK.findall(english)] == [kind for kind, _ in BLOCK.findall(chinese)]
+    pages = [set(re.findall(r"\]\((docs/[^)#:]+\.(?:md|rst|py|sh))\)", text)) for text in (english, chinese)]
+    assert pages[0] == pages[1]
 
 
 def test_every_linked_file_exists() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from microloan.errors import MicroloanError, StorageFailed
+from microloan.errors import InvalidFile, MicroloanError, StorageFailed
 from tests.store.counter import START, Counter
 from tests.store.test_many_at_once import child, ended, own_book
 
@@ -200,7 +200,7 @@ def test_a_backup_in_use_is_sound_private_and_overwrites_nothing(counter: Counte
     assert (tmp_path / "saved.db").stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.glob("saved*")) == ["saved.db"]
     Counter(f"sqlite:///{tmp_path / 'saved.db'}").must_be_sound()
-    with pytest.raises(StorageFailed):
+    with pytest.raises(InvalidFile, match="overwrites nothing"):
         counter.book.backup(tmp_path / "saved.db")
 
 

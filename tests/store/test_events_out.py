@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import threading
 import time
 from datetime import timedelta
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from microloan.book.loanbook import LoanBook
 from microloan.book.notices import COMMON, TYPES, Notice
-from microloan.errors import BadInput, EventRefused, NotFound
+from microloan.errors import BadInput, EventRefused, NotFound, Retryable
 
 from .counter import START, Counter
 
@@ -163,6 +164,22 @@ def test_a_send_that_fails_is_delivered_again(counter: Counter) -> None:
     assert counter.book.events.deliver(send) == 2
     assert sent[:2] == sent[2:]
     assert counter.book.events.deliver(send) == 0
+
+
+@pytest.mark.parametrize(
+    "error", [sqlite3.IntegrityError("theirs"), Retryable(reason="another book is busy")]
+)
+def test_an_error_of_the_consumers_own_database_stays_theirs(counter: Counter, error: Exception) -> None:
+    counter.book.freeze(counter.line().id)
+    tried: list[str] = []
+
+    def send(notice: Notice) -> None:
+        tried.append(notice.id)
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        counter.book.events.deliver(send)
+    assert (raised.value, len(tried)) == (error, 1)
 
 
 def test_a_consumer_killed_before_it_acknowledges_is_told_again(counter: Counter) -> None:

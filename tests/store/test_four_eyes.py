@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from microloan.book.guarded import operation_named, operations
@@ -321,3 +321,32 @@ def test_the_database_refuses_one_person_in_both_roles(strict: Counter, change: 
     with engine.begin() as connection, pytest.raises(IntegrityError):
         connection.execute(text(change))
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ml_request SET payload = replace(payload, '1', '9')",
+        "UPDATE ml_request SET subject = 'loan-00-zz', created_by = 'bob'",
+        "UPDATE ml_request SET operation = 'write_off', reason = 'why not'",
+        "DELETE FROM ml_request",
+    ],
+)
+@pytest.mark.parametrize("answered", [False, True])
+def test_nobody_changes_what_was_asked_for_nor_takes_it_away(
+    strict: Counter, change: str, answered: bool
+) -> None:
+    asked = waiting(strict.book.set_limit(strict.line().id, "1000", "good payer"))
+    if answered:
+        bob(strict).requests.reject(asked.request_id)
+    before = strict.book.requests.show(asked.request_id)
+    engine = create_engine(strict.url)
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(text(change))
+    if answered:
+        with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+            connection.execute(
+                text("UPDATE ml_request SET status='waiting', decided_by=NULL, decided_at=NULL")
+            )
+    engine.dispose()
+    assert strict.book.requests.show(asked.request_id) == before

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from microloan.book import related
 from microloan.book.loanbook import LoanBook
 from microloan.book.underwriting import DecisionRecord
-from microloan.errors import BadInput, DrawRefused, InvalidDate, InvalidFile
+from microloan.errors import BadInput, DrawRefused, InvalidDate, InvalidFile, Retryable
 
 from .counter import START, Counter
 from .test_many_at_once import child, ended, own_book
@@ -324,6 +326,31 @@ def test_merchants_of_a_group_drawing_at_once_stay_under_its_cap(
     assert [ended(pid) for pid in children] == [0] * 4
     answers = Tally(answer for report in reports for answer in json.loads(report.read_text()))
     assert answers == {"granted": 15, "cap_exceeded": 65}  # 15% of 100,000.00, by 1,000.00 each
+
+
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "READ COMMITTED"])
+def test_a_host_with_an_old_snapshot_never_draws_past_the_cap_of_a_group(
+    postgres_url: str, isolation: str
+) -> None:
+    counter = Counter(postgres_url).init(buckets=3)
+    capped(counter, "100000.00")
+    known(counter, "m-1", "m-2")
+    lines = [counter.line(merchant=each) for each in ("m-1", "m-2")]
+    share(counter, "m-1", "m-2")
+    engine = create_engine(postgres_url)
+    with (
+        engine.connect().execution_options(isolation_level=isolation) as connection,
+        Session(connection) as session,
+    ):
+        session.execute(text("SELECT count(*) FROM ml_loan")).all()
+        counter.book.draw(lines[0].id, "15000", days=90)  # all there is under the cap, in another transaction
+        with pytest.raises(Retryable if isolation == "REPEATABLE READ" else DrawRefused):
+            LoanBook(session, clock=counter.clock).draw(lines[1].id, "1000", days=90)
+        session.rollback()
+        with pytest.raises(DrawRefused):  # tried again as a whole
+            LoanBook(session, clock=counter.clock).draw(lines[1].id, "1000", days=90)
+    engine.dispose()
+    counter.book.close()
 
 
 # --- over the whole book ---------------------------------------------------------------------------------------------

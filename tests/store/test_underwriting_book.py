@@ -23,6 +23,7 @@ from microloan.errors import (
     FourEyesRequired,
     IdempotencyConflict,
     IntegrityBroken,
+    InvalidAmount,
     InvalidDate,
     InvalidPolicy,
     NotFound,
@@ -97,6 +98,26 @@ def test_a_steady_shop_gets_an_offer_of_the_limit_decided(book: LoanBook, tmp_pa
         decision.id,
     )
     assert decision.yearly_rate == (decision.daily_rate or 0) * 365
+
+
+def test_who_asks_for_more_than_can_be_granted_gets_a_counter_offer(book: LoanBook, tmp_path: Path) -> None:
+    load(book, tmp_path, shop_rows("s1"), shop_rows("s2", days=200, last=DAY - timedelta(days=60)))
+    limit = book.underwrite("s1").limit
+    asked = book.underwrite("s1", asked=limit + 1)
+    told = next(reason for reason in asked.reasons if reason["code"] == "counter_offer")
+    assert (asked.outcome, asked.limit, book.offer(asked.offer_id or "").limit) == ("approved", limit, limit)
+    assert told["values"] == {"asked": f"{limit + 1:.2f}", "limit": f"{limit:.2f}"}
+    assert told["en"] != told["zh"]
+    assert book.underwriting.rerun(asked.id).same
+
+    def codes(decision: Any) -> set[str]:
+        return {reason["code"] for reason in decision.reasons}
+
+    assert "counter_offer" not in codes(book.underwrite("s1", asked=limit))
+    declined = book.underwrite("s2", asked=1)
+    assert (declined.outcome, "counter_offer" in codes(declined)) == ("declined", False)
+    with pytest.raises(InvalidAmount):
+        book.underwrite("s1", asked=0)
 
 
 def test_a_decision_is_explained_from_raw_sales_to_the_limit(book: LoanBook, tmp_path: Path) -> None:

@@ -967,6 +967,7 @@ def upgrade() -> None:
     _create_underwriting_run()
     for table in ("ml_event", "ml_journal", "ml_seal", "ml_decision", "ml_setting", "ml_erasure"):
         _forbid_changes(table)
+    _let_requests_be_answered_once()
 
 
 def _forbid_changes(table: str) -> None:
@@ -988,4 +989,36 @@ def _forbid_changes(table: str) -> None:
     op.execute(
         f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION ml_append_only()"
+    )
+
+
+def _let_requests_be_answered_once() -> None:
+    if op.get_context().dialect.name == "sqlite":
+        op.execute(
+            "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request WHEN OLD.status <> 'waiting' OR "
+            "NEW.tenant IS NOT OLD.tenant OR NEW.bucket IS NOT OLD.bucket OR NEW.id IS NOT OLD.id OR "
+            "NEW.operation IS NOT OLD.operation OR NEW.subject IS NOT OLD.subject OR NEW.payload IS NOT "
+            "OLD.payload OR NEW.reason IS NOT OLD.reason OR NEW.created_by IS NOT OLD.created_by OR "
+            "NEW.created_on IS NOT OLD.created_on OR NEW.created_at IS NOT OLD.created_at BEGIN SELECT "
+            "RAISE(ABORT, 'ml_request is append-only'); END"
+        )
+        op.execute(
+            "CREATE TRIGGER ml_request_no_delete BEFORE DELETE ON ml_request BEGIN SELECT RAISE(ABORT, "
+            "'ml_request is append-only'); END"
+        )
+        return
+    op.execute(
+        "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request FOR EACH ROW WHEN (OLD.status <> "
+        "'waiting' OR (NEW.tenant, NEW.bucket, NEW.id, NEW.operation, NEW.subject, NEW.payload, NEW.reason, "
+        "NEW.created_by, NEW.created_on, NEW.created_at) IS DISTINCT FROM (OLD.tenant, OLD.bucket, OLD.id, "
+        "OLD.operation, OLD.subject, OLD.payload, OLD.reason, OLD.created_by, OLD.created_on, "
+        "OLD.created_at)) EXECUTE FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_request_no_delete BEFORE DELETE ON ml_request FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_request_no_truncate BEFORE TRUNCATE ON ml_request FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
     )
