@@ -163,7 +163,7 @@ class LoanTerms(_Frozen):
 
     @model_validator(mode="after")
     def _coherent(self) -> LoanTerms:
-        assert self.principal_minor, "an amount that cannot be held raises InvalidAmount"
+        _ = self.principal_minor  # raises InvalidAmount
         if (self.term is None) == (self.maturity is None):
             raise InvalidTerms(field="term", value=None, reason="give either term or maturity")
         if self.last_day <= self.start:

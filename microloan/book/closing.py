@@ -318,7 +318,7 @@ def _post(unit: Unit, bucket: int, day: date, source: str, totals: _Totals) -> N
                 lines.append({
                     "tenant": unit.tenant, "bucket": bucket, "entry": f"{source}-{day}-{product}", "line": len(lines) + 1,
                     "day": day, "source": source, "loan": "", "product": product, "class": class_, "account": account,
-                    "currency": currency, "amount_minor": amount,
+                    "currency": currency, "amount_minor": closing.fitting(amount, account, product),
                 })  # fmt: skip
     lending.add_journal(unit, lines)
 

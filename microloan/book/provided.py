@@ -70,7 +70,7 @@ class Provided:
         """Store the figures for the next close."""
         closing.put_provisions(unit, [
             {"tenant": unit.tenant, "bucket": bucket, "product": product, "class": class_, "currency": currency,
-             "principal_minor": figure.principal, "allowance_minor": figure.allowance}
+             "principal_minor": closing.fitting(figure.principal, "principal", product), "allowance_minor": figure.allowance}
             for (product, currency, class_), figure in sorted(self.figures.items())
         ])  # fmt: skip
 

@@ -108,7 +108,7 @@ class _Asked:
     def of(cls, unit: Unit, as_of: date | None, first: date | None, last: date | None, by: str) -> _Asked:
         """As asked, with the open day where no day was said. Raises InvalidDate for a day that is still to come."""
         today = unit.book_day()
-        day = as_of or today
+        day = today if as_of is None else parse_date(as_of, "date")
         if day > today:
             raise InvalidDate(field="date", value=str(day), reason=f"lies after the open day {today}")
         if first is not None and last is not None and last < first:

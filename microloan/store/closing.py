@@ -17,6 +17,8 @@ from sqlalchemy import BindParameter, bindparam, case, func, insert, select, upd
 from sqlalchemy.exc import OperationalError
 
 from ..days import day_number
+from ..errors import EventRefused
+from ..servicing.accrual import INT64
 from .base import insert as insert_or_update
 from .lending import Row, at, columns, fixed, keyed
 from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS, PROVISIONS, SEALS
@@ -80,6 +82,21 @@ _SEALS = select(SEALS).where(*keyed(SEALS)).order_by(SEALS.c.day)
 _ADD_SEAL = insert(SEALS)
 
 _HALF = 1 << 32
+
+
+def fitting(minor: int, what: str, product: str) -> int:
+    """A sum of a close as its column holds it. Raises EventRefused (``sum_too_large``) beyond 64 bits.
+
+    >>> fitting(1, "principal", "marketplace")
+    1
+    """
+    if abs(minor) > INT64:
+        reason = (
+            f"{what} of {product} comes to {minor} minor units, more than the book can hold; nothing was closed. "
+            "Reverse the payouts that cannot be real, or write off or settle the largest loans"
+        )
+        raise EventRefused(code="sum_too_large", subject="close of day", reason=reason)
+    return minor
 
 
 # --- loans to which nothing happens ----------------------------------------------------------------------------------

@@ -122,3 +122,30 @@ def test_a_month_whose_sum_passes_64_bits_is_exact_by_night(counter: Counter) ->
 
     with pytest.raises(Undone):
         counter.book._desk.write(compare)
+
+
+@pytest.mark.parametrize("many", [399, 402])
+def test_a_night_that_passes_64_bits_closes_nothing_and_says_so(counter: Counter, many: int) -> None:
+    q = INT64 // 400
+    rest = START + timedelta(days=40)
+    given_rows = [AccrualRow("interest", "normal", 0, START.toordinal(), 0, q, 1, 0, 2, rest)] * many
+    line = counter.line("1000.00")
+    counter.loan(line, "1000.00", days=90)
+
+    def add(unit: Unit) -> None:
+        lines = [stored(row, 0, number) for number, row in enumerate(given_rows)]
+        unit.connection.execute(insert(ACCRUALS), lines)
+
+    counter.book._desk.write(add)
+    before = counter.journal()
+    if many * q <= INT64:
+        counter.close_until(START)
+        assert max(line.amount_minor for line in counter.journal()) == many * q
+        return
+    with pytest.raises(EventRefused) as refusal:
+        counter.close_until(START)
+    assert refusal.value.code == "sum_too_large"
+    assert str(many * q) in str(refusal.value)
+    assert "nothing was closed" in str(refusal.value)
+    assert counter.journal() == before
+    assert counter.book.settings().open_day == START
