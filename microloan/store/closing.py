@@ -90,10 +90,10 @@ def fitting(minor: int, what: str, product: str) -> int:
     >>> fitting(1, "principal", "marketplace")
     1
     """
-    if abs(minor) > INT64:
+    if abs(minor) > 4 * INT64:
         reason = (
-            f"{what} of {product} comes to {minor} minor units, more than the book can hold; nothing was closed. "
-            "Reverse the payouts that cannot be real, or write off or settle the largest loans"
+            f"{what} of {product} comes to {abs(minor)} minor units, more than the book can hold; nothing was closed. "
+            "Reverse payouts that cannot be real, or settle or write off the largest loans"
         )
         raise EventRefused(code="sum_too_large", subject="close of day", reason=reason)
     return minor
