@@ -15,7 +15,7 @@ from itertools import groupby
 from json import loads
 from typing import Any
 
-from ..days import add_months
+from ..days import add_months, parse_date
 from ..errors import BadInput, InvalidDate
 from ..money import to_minor
 from ..reports.aging import Aging, aging

@@ -90,7 +90,7 @@ def fitting(minor: int, what: str, product: str) -> int:
     >>> fitting(1, "principal", "marketplace")
     1
     """
-    if abs(minor) > 4 * INT64:
+    if abs(minor) > INT64:
         reason = (
             f"{what} of {product} comes to {abs(minor)} minor units, more than the book can hold; nothing was closed. "
             "Reverse payouts that cannot be real, or settle or write off the largest loans"
