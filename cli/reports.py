@@ -272,10 +272,8 @@ def rate_ceiling(
     run: Run,
     first: First = None,
     last: Last = None,
-    format_: Annotated[
-        Literal["text", "json", "csv"],
-        typer.Option("--format", help="How it is written; csv is its main table"),
-    ] = "text",
+    format_: Format = "text",
+    plot: Plot = None,
     output: Output = None,
 ) -> Answer:
     """New loans whose all-in yearly cost is above 4 x LPR of their first day; else of the last twelve months.
@@ -285,17 +283,12 @@ def rate_ceiling(
       microloan report rate-ceiling --format csv --output ceiling.csv
     """
     last_day = day(last, "--to") or run.options.date
-    values = document(run.book.rate_ceiling_report(day(first, "--from"), last_day))
-    view = View(run.messages)
+    found = run.book.rate_ceiling_report(day(first, "--from"), last_day)
+    values, view = document(found), View(run.messages)
     shown = [{**line, "ceiling": _ceiling(run, line["ceiling_rate"])} for line in values["lines"]]
     table = view.table("rate_ceiling", shown, CEILINGS, "no_new_loans")
     blocks = (table, view.facts("", values, "first last currency"))
-    if format_ == "json":
-        return written(run, Answer(values), lambda out: out.write(json_text(values)), output)
-    if format_ == "csv":
-        lines = csv_lines(values["lines"], CEILING_COLUMNS)
-        return written(run, Answer(values), lambda out: out.writelines(lines), output)
-    return written(run, Answer(values, blocks), lambda out: out.write(as_text(blocks)), output)
+    return _answer(run, found, values, blocks, CEILING_COLUMNS, format_, plot, output)
 
 
 def _ceiling(run: Run, rate: str | None) -> str:

@@ -278,9 +278,10 @@ def _hold(span: _Span, loan: _Busy, fault: Exception) -> None:
 
 
 def _post_days(span: _Span) -> None:
-    """Day by day: what expires, the night, the morning with its provisions, the seal, the record."""
+    """Day by day: what expires, the night, the morning with its provisions, the record; then all entries and seals."""
     unit, bucket = span.unit, span.bucket
     provided = Provided.read(unit, bucket)
+    lines: list[dict[str, Any]] = []
     for day in span.days:
         unit.command_id = unit.new_id("cmd", bucket)
         night, morning = span.nights.get(day, {}), span.mornings.get(day, {})
@@ -288,12 +289,13 @@ def _post_days(span: _Span) -> None:
         provided.note(closing.principal_moved(unit, bucket, day), night, morning)
         for group, change in provided.postings(provision_rates(unit, day)):
             _add(morning, group, change)
-        _post(unit, bucket, day, "night", night)
-        _post(unit, bucket, day + _DAY, "morning", morning)
-        _seal(unit, bucket, day)
+        lines += _entries(unit, bucket, day, "night", night)
+        lines += _entries(unit, bucket, day + _DAY, "morning", morning)
         subject = f"{day} bucket {bucket}"
         idempotency.record(unit, "close_day", sha256(subject), subject)
         notices.day_closed(unit, bucket, day)
+    lending.add_journal(unit, lines)
+    _seal(span)
     provided.write(unit, bucket)
 
 
@@ -309,7 +311,8 @@ def _expire(unit: Unit, bucket: int, day: date) -> int:
     return expired
 
 
-def _post(unit: Unit, bucket: int, day: date, source: str, totals: _Totals) -> None:
+def _entries(unit: Unit, bucket: int, day: date, source: str, totals: _Totals) -> list[dict[str, Any]]:
+    """The journal lines of a night or a morning: an entry per product."""
     lines: list[dict[str, Any]] = []
     for (product, currency), sums in sorted(totals.items()):
         assert not sum(sums.values()), "an entry that does not balance"
@@ -320,15 +323,25 @@ def _post(unit: Unit, bucket: int, day: date, source: str, totals: _Totals) -> N
                     "day": day, "source": source, "loan": "", "product": product, "class": class_, "account": account,
                     "currency": currency, "amount_minor": closing.fitting(amount, account, product),
                 })  # fmt: skip
-    lending.add_journal(unit, lines)
+    return lines
 
 
-def _seal(unit: Unit, bucket: int, day: date) -> None:
-    """Seal the heads of the chains that grew on the day closed, chained to the seal before."""
-    heads = closing.heads_of(unit, bucket, day)
+def _seal(span: _Span) -> None:
+    """Seal the heads of the chains that grew on each day closed, chained to the seal before."""
+    unit, bucket, seals = span.unit, span.bucket, []
     previous = closing.last_seal(unit, bucket) or GENESIS
-    row = {"tenant": unit.tenant, "bucket": bucket, "day": day, "heads": len(heads), "prev_hash": previous}
-    closing.add_seal(unit, row | {"hash": seal_hash(row, heads)})
+    for day in span.days:
+        heads = closing.heads_of(unit, bucket, day)
+        row = {
+            "tenant": unit.tenant,
+            "bucket": bucket,
+            "day": day,
+            "heads": len(heads),
+            "prev_hash": previous,
+        }
+        previous = seal_hash(row, heads)
+        seals.append(row | {"hash": previous})
+    closing.add_seals(unit, seals)
 
 
 def seal_hash(row: dict[str, Any], heads: list[tuple[str, int, str]]) -> str:

@@ -242,8 +242,10 @@ def reverse(unit: Unit, event_id: str, reason: str) -> Entry:
 
 
 def _reverse_one(dossier: Dossier, loan: LoanFile, event_id: str, reason: str) -> Entry:
-    assert loan.life.terms is not None, "events of replay belong to a confirmed loan"
-    _, reversed_by = effective(loan.life.terms, loan.life.events)
+    terms, status = loan.life.terms, loan.row["status"]
+    if terms is None:  # its payout came back, after every payment was reversed
+        raise EventRefused(code=f"loan_{status}", subject=loan.id, reason=f"is {status}: no money is out")
+    _, reversed_by = effective(terms, loan.life.events)
     by = reversed_by.get(event_id)
     refuse_unless(by is None, "already_reversed", event_id, f"was reversed by {by}")
     event = dossier.add(loan, Reversed, of=event_id, reason=reason)

@@ -740,7 +740,8 @@ class LoanBook:
     ) -> Report:
         """A report on the whole book at the end of *as_of* (by default the open day), as the ledger then had it.
 
-        *name* is ``portfolio``, ``aging``, ``vintage``, ``roll-rate``, ``expected-cash`` or ``provisions``; *first* and *last*
+        *name* is ``portfolio``, ``aging``, ``vintage``, ``roll-rate``, ``expected-cash``, ``provisions`` or
+        ``rate-ceiling``; *first* and *last*
         limit the days it covers (by default the last twelve months, of expected cash all days to come); *by* is the
         ``day``, ``week`` or ``month`` of expected cash. The result is a frozen value of :mod:`microloan.reports` with
         ``to_json()`` and ``to_frame()``. Raises BadInput for another name, InvalidDate for a day still to come.

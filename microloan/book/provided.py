@@ -7,7 +7,7 @@ book holds. Source: SEMANTICS 5 and 6: on principal per bucket, product and clas
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -32,14 +32,16 @@ class Provided:
     """The provisions of a bucket, by product, currency and class."""
 
     figures: dict[tuple[str, str, str], _Figure]
+    stored: dict[tuple[str, str, str], _Figure] = field(default_factory=dict)
 
     @classmethod
     def read(cls, unit: Unit, bucket: int) -> Provided:
         """As the last close left them."""
-        rows = closing.provisions(unit, bucket)
-        return cls({
-            (row.product, row.currency, row.class_): _Figure(row.principal_minor, row.allowance_minor) for row in rows
-        })  # fmt: skip
+        stored = {
+            (row.product, row.currency, row.class_): _Figure(row.principal_minor, row.allowance_minor)
+            for row in closing.provisions(unit, bucket)
+        }
+        return cls({group: replace(figure) for group, figure in stored.items()}, stored)
 
     def note(self, moved_by_commands: Sequence[Any], *posted: dict[_Group, Balances]) -> None:
         """Carry principal over a day: what commands moved, and what the close's own entries move."""
@@ -67,11 +69,12 @@ class Provided:
                 )
 
     def write(self, unit: Unit, bucket: int) -> None:
-        """Store the figures for the next close."""
+        """Store the figures that changed for the next close."""
         closing.put_provisions(unit, [
             {"tenant": unit.tenant, "bucket": bucket, "product": product, "class": class_, "currency": currency,
              "principal_minor": closing.fitting(figure.principal, "principal", product), "allowance_minor": figure.allowance}
             for (product, currency, class_), figure in sorted(self.figures.items())
+            if self.stored.get((product, currency, class_)) != figure
         ])  # fmt: skip
 
     def _figure(self, product: str, currency: str, class_: str) -> _Figure:

@@ -40,8 +40,10 @@ from ..servicing.replay import effective, evenings
 from ..servicing.state import LoanState, ScheduleRow
 from ..store import catalogue, reading, reporting
 from ..store.unit import Unit
+from .ceilings import rate_ceiling_report
 from .lender import provision_rates
 from .lives import LoanLife, read_life
+from .results import RateCeilingReport
 from .verification import line_told
 
 _DAY = timedelta(days=1)
@@ -207,6 +209,10 @@ def _ledger_principal(asked: _Asked) -> int:
 # --- the reports -----------------------------------------------------------------------------------------------------
 
 
+def _rate_ceiling(asked: _Asked) -> RateCeilingReport:
+    return rate_ceiling_report(asked.unit, asked.first, asked.last or asked.as_of)
+
+
 def _aging(asked: _Asked) -> Aging:
     exposures = (loan.exposure for loan in _paid_out(asked, open_only=True))
     return aging(exposures, asked.as_of, asked.currency, _ledger_principal(asked))
@@ -352,4 +358,5 @@ REPORTS: dict[str, Callable[[_Asked], Report]] = {
     "roll-rate": _rolls,
     "expected-cash": _cash,
     "provisions": _provisions,
+    "rate-ceiling": _rate_ceiling,
 }

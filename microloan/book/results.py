@@ -14,9 +14,10 @@ from datetime import date as Day
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..plain import to_json_values as to_json_values
+from ..reports.result import Report
 
 R = TypeVar("R")
 
@@ -313,13 +314,20 @@ class CeilingLine:
 
 
 @dataclass(frozen=True, slots=True)
-class RateCeilingReport:
+class RateCeilingReport(Report):
     """New loans from ``first`` to ``last``, both included, against 4 × the LPR of their first day."""
+
+    name: ClassVar[str] = "rate-ceiling"
 
     first: Day
     last: Day
     currency: str
     lines: tuple[CeilingLine, ...]
+
+    @property
+    def as_of(self) -> Day:
+        """The last day it covers."""
+        return self.last
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Amounts keep the currency's digits; debits are above zero. Source: SEMANTICS 6 (
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
@@ -21,6 +22,7 @@ CSV_COLUMNS = (
 
 #: The first characters with which a spreadsheet takes a text for a formula. Source: OWASP ASVS 1.2.10.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"-[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
 
 class Line(Protocol):
@@ -49,12 +51,12 @@ class Line(Protocol):
 
 
 def safe_cell(text: str) -> str:
-    """A text cell that no spreadsheet takes for a formula.
+    """A text cell that no spreadsheet takes for a formula; a plain number is none, also below zero.
 
-    >>> safe_cell("=HYPERLINK()")
-    "'=HYPERLINK()"
+    >>> safe_cell("=HYPERLINK()"), safe_cell("-1+1"), safe_cell("-0.1505")
+    ("'=HYPERLINK()", "'-1+1", '-0.1505')
     """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def write_csv(lines: Iterable[Line], out: TextIO, chart: Chart) -> int:

@@ -140,6 +140,7 @@ def vintage_curves(axes: Any, vintages: Vintages, words: Words, mark: str = "sha
     axes.set_ylim(bottom=0)
     if not any(getattr(line, mark) for _, lines in cohorts for line in lines):
         axes.set_ylim(0, 0.1)
+    axes.set_xlim(-0.5, max((line.months_on_book for _, lines in cohorts for line in lines), default=0) + 0.5)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(words["series.months_on_book"])
     _legend_below(axes, 4)
@@ -188,6 +189,18 @@ def cash_bars(axes: Any, cash: ExpectedCash, words: Words) -> None:
     _legend_below(axes, 2)
 
 
+def ceiling_bars(axes: Any, report: Any, words: Words) -> None:
+    """New loans a month, by whether their yearly cost is above the ceiling; without an LPR all stand as not above."""
+    above = [float(line.amount_above or 0) for line in report.lines]
+    below = [float(line.amount) - over for line, over in zip(report.lines, above, strict=True)]
+    places = range(len(above))
+    axes.bar(places, below, 0.7, color=COLOURS[0], label=words["series.not_above"])
+    axes.bar(places, above, 0.7, bottom=below, color=COLOURS[1], label=words["series.above"])
+    axes.set_xticks(places, [line.month for line in report.lines], fontsize=8, rotation=30, ha="right")
+    axes.yaxis.set_major_formatter(_compact(words))
+    _legend_below(axes, 2)
+
+
 def _span_name(first: date, by: str) -> str:
     return f"{first:%Y-%m}" if by == "month" else f"{first:%m-%d}"
 
@@ -196,6 +209,7 @@ def _span_name(first: date, by: str) -> str:
 BEST: Final[dict[str, Callable[[Any, Any, Words], None]]] = {
     "portfolio": balance, "aging": aging_bars, "vintage": vintage_curves, "roll-rate": roll_matrix,
     "expected-cash": cash_bars, "provisions": provision_bars,
+    "rate-ceiling": ceiling_bars,
 }  # fmt: skip
 
 

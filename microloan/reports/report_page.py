@@ -20,7 +20,7 @@ from .vintage import Vintages
 from .words import words
 
 #: Fields that are shares of something, and words by the group in which their values are found.
-SHARES: Final = re.compile(r"^(share.*|utilisation|annual_yield|provision_rate)$")
+SHARES: Final = re.compile(r"^(share.*|utilisation|annual_yield|(provision|lpr|ceiling)_rate)$")
 GROUPS: Final = {
     "bucket": "bucket", "from_bucket": "bucket", "to_bucket": "bucket", "classification": "class",
     "months_of_sales": "multiple",
@@ -47,6 +47,9 @@ TABLES: Final[dict[tuple[str, str], tuple[str, str]]] = {
     ("provisions", "lines"): (
         "provisions", "product classification provision_rate principal allowance required to_post",
     ),
+    ("rate-ceiling", "lines"): (
+        "rate-ceiling", "month lpr_rate ceiling_rate loans amount loans_above amount_above share_above",
+    ),
 }  # fmt: skip
 
 #: Figures at the head of a page.
@@ -58,6 +61,7 @@ HEADS: Final = {
     "roll-rate": "first last",
     "expected-cash": "total principal interest fees loans",
     "provisions": "principal allowance required to_post",
+    "rate-ceiling": "first last",
 }
 
 Picture = tuple[str, Callable[[Any, Any, Mapping[str, str]], None], Report]
@@ -98,7 +102,7 @@ def report_page(report: Report, *, lang: str = "en", lender: str = "") -> str:
 
 _CHARTS: Final = {
     "portfolio": "balance", "aging": "aging", "vintage": "vintage", "roll-rate": "rolls", "expected-cash": "cash",
-    "provisions": "provisions",
+    "provisions": "provisions", "rate-ceiling": "rate_ceiling",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "title.roll-rate": ("Roll rates", "迁徙率"),
     "title.roll_months": ("Principal by bucket at month ends", "月末各逾期段本金"),
     "title.expected-cash": ("Expected cash", "预计回款"),
+    "title.rate-ceiling": ("New loans against 4 × LPR", "新发放借据与 4 倍 LPR"),
     "title.provisions": ("Provisions", "拨备"),
     "title.months": ("Month by month", "逐月"),
     "title.top_merchants": ("Largest merchants", "最大商户"),
@@ -25,6 +26,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "field.bucket": ("days past due", "逾期天数"),
     "field.from_bucket": ("from", "期初"),
     "field.to_bucket": ("to", "期末"),
+    "field.amount": ("amount", "金额"),
+    "field.lpr_rate": ("LPR", "LPR 利率"),
+    "field.ceiling_rate": ("4 × LPR", "4 倍 LPR"),
+    "field.loans_above": ("loans above", "超过笔数"),
+    "field.amount_above": ("amount above", "超过金额"),
+    "field.share_above": ("share above", "超过占比"),
+    "series.above": ("above the ceiling", "超过上限"),
+    "series.not_above": ("not above", "未超过"),
     "field.share": ("share", "占比"),
     "field.written_off_loans": ("loans written off", "已核销借据"),
     "field.written_off_claim": ("claims written off", "已核销债权"),
@@ -132,6 +141,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "Share of the principal of a bucket at one month end (row) by where the loans stood at the next (column), all months of "
         "the period together.",
         "某月末各逾期段本金（行）在下一月末所处位置（列）的占比，期间内各月合并。",
+    ),
+    "chart.rate_ceiling": ("New loans against 4 × LPR", "新发放借据与 4 倍 LPR"),
+    "about.rate_ceiling": (
+        "New loans by the month of their first day, by whether their all-in yearly cost is above 4 × the LPR of that day; "
+        "where no LPR is set, nothing is known to be above.",
+        "按起息月份统计的新发放借据，区分综合年化成本是否高于当日 LPR 的 4 倍；未设置 LPR 时不计入超过部分。",
     ),
     "chart.provisions": ("Provisions by class", "各类拨备"),
     "about.provisions": (

@@ -309,6 +309,6 @@ def seals(unit: Unit, bucket: int) -> Sequence[Row]:
     return rows
 
 
-def add_seal(unit: Unit, row: dict[str, Any]) -> None:
-    """Insert a seal."""
-    unit.connection.execute(_ADD_SEAL, row)
+def add_seals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Append seals, oldest first."""
+    unit.connection.execute(_ADD_SEAL, list(rows))

@@ -220,7 +220,9 @@ class _Statements(NamedTuple):
 
 def _statements(dialect: _Dialect) -> _Statements:
     same_line = " AND ".join(f"l.{name} = b.{name}" for name in _KEY)
-    changed = " OR ".join(f"l.{name} {dialect.differs} b.{name}" for name in _CONTENT)
+    differs = " OR ".join(f"l.{name} {dialect.differs} b.{name}" for name in _CONTENT)
+    older = "b.status_day < l.status_day"  # an older export, brought in late, takes back no refund that a newer one told
+    changed = f"({differs}) AND coalesce(NOT {older}, TRUE)"
     old = (*_KEY, "revision", *_CONTENT)
     return _Statements(
         add=f"INSERT INTO ml_sales_line ({', '.join(_COLUMNS)}) {dialect.add} ON CONFLICT ({', '.join(_KEY)}) DO NOTHING",
@@ -231,12 +233,12 @@ def _statements(dialect: _Dialect) -> _Statements:
         keep_old=(  # the driver counts the rows of a statement that begins with INSERT, not of one that begins with WITH
             f"INSERT INTO ml_sales_line_old ({', '.join(old)}, replaced_by) {dialect.batch} "
             f"SELECT {', '.join(f'l.{name}' for name in old)}, b.revision "
-            f"FROM batch b CROSS JOIN ml_sales_line l WHERE {same_line} AND ({changed})"
+            f"FROM batch b CROSS JOIN ml_sales_line l WHERE {same_line} AND {changed}"
         ),
         replace=(
             f"{dialect.batch} UPDATE ml_sales_line AS l "
             f"SET {', '.join(f'{name} = b.{name}' for name in (*_CONTENT, 'revision'))} "
-            f"FROM batch b WHERE {same_line} AND ({changed})"
+            f"FROM batch b WHERE {same_line} AND {changed}"
         ),
     )  # fmt: skip
 
@@ -247,6 +249,7 @@ _BY_DIALECT = {"sqlite": _statements(_sqlite()), "postgresql": _statements(_post
 def put_lines(unit: Unit, rows: Sequence[LineRow]) -> Stored:
     """Bring in a batch: new lines are added, changed ones replaced with their older version kept, equal ones left alone.
 
+    So are those whose last change (``status_day``) lies before the one known: they come from an older export.
     A key may be in the batch several times, then with the same content each time.
     """
     statements = _BY_DIALECT[unit.dialect]

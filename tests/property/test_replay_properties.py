@@ -13,7 +13,7 @@ from microloan.accounting.position import difference, position
 from microloan.days import day_number
 from microloan.servicing.accrual import booked
 from microloan.servicing.events import Event, Repaid, Reversed, event_from_payload, event_payload
-from microloan.servicing.replay import accrual_rows, effective, life, replay
+from microloan.servicing.replay import accrual_rows, effective, evenings, life, replay, standing
 from microloan.servicing.scenario import Scenario, read_scenario
 from microloan.terms import LoanTerms
 from tests.reference import histories
@@ -165,6 +165,20 @@ def test_the_accrual_row_is_the_replay_until_its_next_action(scenario: Scenario)
                 total = state.interest_charged if row.component == "interest" else state.penalty_charged
                 assert booked(row, day_number(probe, scenario.terms.day_count)) == total
                 assert (row.class_, bool(row.memo)) == (state.classification, state.non_accrual)
+
+
+@settings(deadline=None)
+@given(lives)
+def test_where_a_loan_stands_is_what_three_walks_tell(scenario: Scenario) -> None:
+    for day in days_of(scenario):
+        there = standing(scenario.terms, scenario.events, day)
+        (state,) = evenings(scenario.terms, scenario.events, [day])
+        assert there.state == state
+        ledger = {row.id: row for row in life(scenario.terms, scenario.events, [day]).ledger}
+        assert all(ledger[row.id] == row for row in there.ledger)
+        assert len(there.ledger) == len(effective_ids(scenario.terms, scenario.events, day))
+        owing = state.status not in ("closed", "pending")
+        assert there.rows == (accrual_rows(scenario.terms, scenario.events, day) if owing else ())
 
 
 @settings(deadline=None)

@@ -97,6 +97,22 @@ def test_a_changed_line_is_an_update_and_its_older_version_is_kept(book: LoanBoo
     assert counts(book.sales.load(changed, platform="jd")) == (0, 0, 3, 0)
 
 
+def test_an_older_export_takes_back_nothing_that_a_newer_one_has_told(book: LoanBook, tmp_path: Path) -> None:
+    header = "order_id,shop_id,paid_at,amount,refund_amount,status,refunded_at,status_at"
+    sold = "o-1,s-1,2025-04-01,100.00,0,completed,,2025-04-05"
+    refunded = "o-1,s-1,2025-04-01,100.00,100.00,refunded,2025-04-20,2025-04-20"
+    undated = "o-1,s-1,2025-04-01,100.00,90.00,completed,,"
+    told = []
+    for number, row in enumerate((sold, refunded, sold, refunded, undated)):
+        file = tmp_path / f"{number}.csv"
+        file.write_text(f"{header}\n{row}\n", "utf-8")
+        report = book.sales.load(file, platform="jd")
+        told.append((report.accepted, report.updated, report.duplicates))
+    # what is older than the last change known is no news; a change without a day is taken as one
+    assert told == [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1), (0, 1, 0)]
+    assert [line.refund for line in book.sales.versions("jd:s-1", "o-1")] == [Decimal("0.00"), Decimal("100.00")]
+
+
 def test_one_order_may_span_shops_lines_and_platforms(book: LoanBook, tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text(
