@@ -110,7 +110,10 @@ def test_an_older_export_takes_back_nothing_that_a_newer_one_has_told(book: Loan
         told.append((report.accepted, report.updated, report.duplicates))
     # what is older than the last change known is no news; a change without a day is taken as one
     assert told == [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1), (0, 1, 0)]
-    assert [line.refund for line in book.sales.versions("jd:s-1", "o-1")] == [Decimal("0.00"), Decimal("100.00")]
+    assert [line.refund for line in book.sales.versions("jd:s-1", "o-1")] == [
+        Decimal("0.00"),
+        Decimal("100.00"),
+    ]
 
 
 def test_one_order_may_span_shops_lines_and_platforms(book: LoanBook, tmp_path: Path) -> None:
