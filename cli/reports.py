@@ -66,6 +66,14 @@ def register(app: typer.Typer) -> None:
     )
 
 
+def reported(run: Run, name: str, **asked: Any) -> Report:
+    """A report on --date, its reading shown on a terminal."""
+    with run.progress() as advance:
+        return run.book.report(
+            name, run.options.date, progress=lambda done, of: advance("loans", done, of), **asked
+        )
+
+
 def portfolio(
     run: Run, first: First = None, format_: Format = "text", plot: Plot = None, output: Output = None
 ) -> Answer:
@@ -80,7 +88,7 @@ def portfolio(
     begin = day(first, "--from")
     if format_ == "html":
         return _portfolio_page(run, begin, plot, output)
-    found = run.book.report("portfolio", run.options.date, first=begin)
+    found = reported(run, "portfolio", first=begin)
     values, view = document(found), View(run.messages)
     platforms = [{**line, "name": view.word("platform", line["name"])} for line in values["platforms"]]
     blocks = (
@@ -96,7 +104,10 @@ def portfolio(
 
 
 def _portfolio_page(run: Run, first: Any, plot: Path | None, output: Path | None) -> Answer:
-    pack = run.book.portfolio_pack(run.options.date, first=first)
+    with run.progress() as advance:
+        pack = run.book.portfolio_pack(
+            run.options.date, first=first, progress=lambda done, of: advance("loans", done, of)
+        )
     page = page_of_portfolio(run, pack)
     drawn = _drawn(run, pack.portfolio, plot)
     return _with_plot(
@@ -121,7 +132,7 @@ def aging(run: Run, format_: Format = "text", plot: Plot = None, output: Output 
       microloan report aging
       microloan report aging --date 2026-06-30 --format csv --output aging.csv --plot aging.png
     """
-    found = run.book.report("aging", run.options.date)
+    found = reported(run, "aging")
     values, view = document(found), View(run.messages)
     blocks = (
         view.table("aging", values["lines"], AGING),
@@ -137,7 +148,7 @@ def vintage(run: Run, format_: Format = "text", plot: Plot = None, output: Outpu
     Example:
       microloan report vintage --plot vintage.svg
     """
-    found = run.book.report("vintage", run.options.date)
+    found = reported(run, "vintage")
     values, view = document(found), View(run.messages)
     blocks = (
         view.table("vintage", values["lines"], VINTAGE),
@@ -161,7 +172,7 @@ def roll_rate(
     Example:
       microloan report roll-rate --from 2026-01-01 --to 2026-06-30
     """
-    found = run.book.report("roll-rate", run.options.date, first=day(first, "--from"), last=day(last, "--to"))
+    found = reported(run, "roll-rate", first=day(first, "--from"), last=day(last, "--to"))
     values, view = document(found), View(run.messages)
     blocks = (
         view.table("roll-rate", values["total"], ROLLS),
@@ -184,9 +195,7 @@ def expected_cash(
     Example:
       microloan report expected-cash --by week --to 2026-09-30
     """
-    found = run.book.report(
-        "expected-cash", run.options.date, first=day(first, "--from"), last=day(last, "--to"), by=by
-    )
+    found = reported(run, "expected-cash", first=day(first, "--from"), last=day(last, "--to"), by=by)
     values, view = document(found), View(run.messages)
     lines = [{**line, "first": line["first"] or view.word("span", "overdue")} for line in values["lines"]]
     blocks = (
@@ -202,7 +211,7 @@ def provisions(run: Run, format_: Format = "text", plot: Plot = None, output: Ou
     Example:
       microloan report provisions --date 2026-06-30
     """
-    found = run.book.report("provisions", run.options.date)
+    found = reported(run, "provisions")
     values, view = document(found), View(run.messages)
     blocks = (
         view.table("provisions", values["lines"], PROVISIONS),

@@ -11,6 +11,7 @@ import typer
 from .arguments import First, Last, day
 from .documents import document, listed
 from .options import commands
+from .reports import reported
 from .run import Answer, Run
 from .view import View
 
@@ -84,9 +85,7 @@ def calendar(run: Run, first: First = None, last: Last = None) -> Answer:
       microloan calendar --from 2026-07-01 --to 2026-07-31
     """
     begin = day(first, "--from") or run.options.date or run.book.settings().open_day
-    found = run.book.report(
-        "expected-cash", run.options.date, first=begin, last=day(last, "--to") or begin + AHEAD, by="day"
-    )
+    found = reported(run, "expected-cash", first=begin, last=day(last, "--to") or begin + AHEAD, by="day")
     values, view = document(found), View(run.messages)
     lines = [
         {**line, "day": line["first"], "weekday": _weekday(view, line["first"])} for line in values["lines"]

@@ -737,24 +737,29 @@ class LoanBook:
         first: date | None = None,
         last: date | None = None,
         by: str = "month",
+        progress: verification.Progress | None = None,
     ) -> Report:
         """A report on the whole book at the end of *as_of* (by default the open day), as the ledger then had it.
 
         *name* is ``portfolio``, ``aging``, ``vintage``, ``roll-rate``, ``expected-cash``, ``provisions`` or
-        ``rate-ceiling``; *first* and *last*
-        limit the days it covers (by default the last twelve months, of expected cash all days to come); *by* is the
-        ``day``, ``week`` or ``month`` of expected cash. The result is a frozen value of :mod:`microloan.reports` with
+        ``rate-ceiling``; *first* and *last* limit the days it covers (by default the last twelve months, of expected cash
+        all days to come); *by* is the ``day``, ``week`` or ``month`` of expected cash; *progress* is told how many loans of
+        how many have been read. The result is a frozen value of :mod:`microloan.reports` with
         ``to_json()`` and ``to_frame()``. Raises BadInput for another name, InvalidDate for a day still to come.
 
         ``book.report("aging").to_frame()``
         """
-        return self._desk.read(lambda unit: reporting.report(unit, name, as_of, first, last, by))
+        return self._desk.read(lambda unit: reporting.report(unit, name, as_of, first, last, by, progress))
 
     def portfolio_pack(
-        self, as_of: date | None = None, *, first: date | None = None
+        self,
+        as_of: date | None = None,
+        *,
+        first: date | None = None,
+        progress: verification.Progress | None = None,
     ) -> reporting.PortfolioPack:
         """All that the portfolio page shows, read in one pass. Raises InvalidDate for a day still to come."""
-        return self._desk.read(lambda unit: reporting.pack(unit, as_of, first))
+        return self._desk.read(lambda unit: reporting.pack(unit, as_of, first, progress))
 
     def rate_ceiling_report(self, first: date | None = None, last: date | None = None) -> RateCeilingReport:
         """The share of new loans above 4 × LPR, by month; by default of the twelve months to the open day."""

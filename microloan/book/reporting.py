@@ -44,7 +44,7 @@ from .ceilings import rate_ceiling_report
 from .lender import provision_rates
 from .lives import LoanLife, read_life
 from .results import RateCeilingReport
-from .verification import line_told
+from .verification import Progress, line_told
 
 _DAY = timedelta(days=1)
 
@@ -62,18 +62,26 @@ class PortfolioPack:
 
 
 def report(
-    unit: Unit, name: str, as_of: date | None, first: date | None, last: date | None, by: str
+    unit: Unit,
+    name: str,
+    as_of: date | None,
+    first: date | None,
+    last: date | None,
+    by: str,
+    progress: Progress | None = None,
 ) -> Report:
     """The report of a name; see :meth:`LoanBook.report`."""
     make = REPORTS.get(name)
     if make is None:
         raise BadInput(field="report", value=name, reason=f"known are {', '.join(REPORTS)}")
-    return make(_Asked.of(unit, as_of, first, last, by))
+    return make(_Asked.of(unit, as_of, first, last, by, progress))
 
 
-def pack(unit: Unit, as_of: date | None, first: date | None) -> PortfolioPack:
+def pack(
+    unit: Unit, as_of: date | None, first: date | None, progress: Progress | None = None
+) -> PortfolioPack:
     """All reports that the portfolio page shows."""
-    asked = _Asked.of(unit, as_of, first, None, "month")
+    asked = _Asked.of(unit, as_of, first, None, "month", progress)
     exposures: list[Exposure] = []
     count, rolls, cash = PortfolioCount(), _roll_count(asked), CashCount(asked.as_of, "month")
     pasts: list[LoanPast] = []
@@ -105,9 +113,18 @@ class _Asked:
     first: date | None
     last: date | None
     by: str
+    progress: Progress | None = None
 
     @classmethod
-    def of(cls, unit: Unit, as_of: date | None, first: date | None, last: date | None, by: str) -> _Asked:
+    def of(
+        cls,
+        unit: Unit,
+        as_of: date | None,
+        first: date | None,
+        last: date | None,
+        by: str,
+        progress: Progress | None,
+    ) -> _Asked:
         """As asked, with the open day where no day was said. Raises InvalidDate for a day that is still to come."""
         today = unit.book_day()
         day = today if as_of is None else parse_date(as_of, "date")
@@ -115,7 +132,7 @@ class _Asked:
             raise InvalidDate(field="date", value=str(day), reason=f"lies after the open day {today}")
         if first is not None and last is not None and last < first:
             raise InvalidDate(field="to", value=str(last), reason=f"lies before {first}")
-        return cls(unit, day, first, last, by)
+        return cls(unit, day, first, last, by, progress)
 
     @property
     def currency(self) -> str:
@@ -190,10 +207,19 @@ class _KnownLoan:
         return states + evenings(life.terms, life.events, rest)
 
 
+#: Loans between two words on how far a report is.
+_TOLD_EVERY = 200
+
+
 def _loans(asked: _Asked, *, open_only: bool = False) -> Iterator[_KnownLoan]:
+    total = reading.count(asked.unit, "ml_loan") if asked.progress else 0
+    done = 0
     for bucket in catalogue.buckets(asked.unit):
         for row, events in reporting.lives(asked.unit, bucket.bucket, asked.as_of, open_only=open_only):
             yield _KnownLoan(row, events, asked.as_of, bucket.open_day)
+            done += 1
+            if asked.progress and done % _TOLD_EVERY == 0:
+                asked.progress(done, total)
 
 
 def _paid_out(asked: _Asked, *, open_only: bool = False) -> Iterator[_KnownLoan]:
