@@ -7,7 +7,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from freezegun import freeze_time
 
+from microloan.book import results
 from microloan.book.loanbook import LoanBook
 from microloan.errors import BadInput, DrawRefused, IdempotencyConflict
 
@@ -34,6 +36,17 @@ def test_every_kind_of_answer_survives_its_key(counter: Counter) -> None:
         first, again = act(), act()
         assert (first.replayed, again.replayed) == (False, True)
         assert {**vars_of(first), "replayed": True} == vars_of(again)
+
+
+def test_an_answer_first_read_in_frozen_time_is_read_right_in_it_and_after_it(counter: Counter) -> None:
+    """A host's tests freeze time, and annotations looked at meanwhile name the freezer's classes."""
+    results._hints.cache_clear()
+    book, loan = counter.book, counter.loan(counter.line())
+    with freeze_time("2017-05-01 04:00"):
+        first = book.waive(loan.id, "principal", "1", idempotency_key="k")
+        frozen = book.waive(loan.id, "principal", "1", idempotency_key="k")
+    again = book.waive(loan.id, "principal", "1", idempotency_key="k")
+    assert first.value_date == frozen.value_date == again.value_date == START
 
 
 def vars_of(result: object) -> dict[str, object]:
