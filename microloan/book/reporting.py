@@ -123,7 +123,7 @@ class _Asked:
         first: date | None,
         last: date | None,
         by: str,
-        progress: Progress | None,
+        progress: Progress | None = None,
     ) -> _Asked:
         """As asked, with the open day where no day was said. Raises InvalidDate for a day that is still to come."""
         today = unit.book_day()
