@@ -57,8 +57,12 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "microloan needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 
+# A package installed in place is not compiled by pip; every run would do it again where Python may not write.
+COMPILE := $(BIN)/python -m compileall -q microloan cli
+
 $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e .
+	$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-docs $(VENV)/.installed-release: $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
@@ -68,4 +72,5 @@ $(VENV)/.installed-docs $(VENV)/.installed-release: $(VENV)/.installed-%: pyproj
 # What the tests need holds what the demo needs.
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[$(EXTRAS)]'
+	$(COMPILE)
 	@touch $(CORE) $@

@@ -26,6 +26,7 @@ from microloan.rates import Rate
 from microloan.store import tables_lending as t
 from microloan.store.base import writing
 from microloan.store.chain import GENESIS, row_hash
+from microloan.store.tables_closing import PROVISIONS
 from microloan.store.unit import bucket_of
 
 #: The day on which every book of the benchmarks is open.
@@ -268,7 +269,7 @@ def opening(connection: Any, sums: dict[Any, int], principal: dict[Any, int]) ->
             sums[key] = sums.get(key, 0) + amount
         row = {"tenant": "main", "bucket": bucket, "product": "special", "class": class_, "currency": "CNY",
                "principal_minor": owed, "allowance_minor": allowance}  # fmt: skip
-        connection.execute(insert(t.PROVISIONS), row)
+        connection.execute(insert(PROVISIONS), row)
     lines = [
         {"tenant": "main", "bucket": bucket, "entry": "night-opening", "line": n, "day": TODAY, "source": "night",
          "loan": "", "product": "special", "class": class_, "account": account, "currency": "CNY",

@@ -1,6 +1,10 @@
 """Underwriting measured on the public Olist order lines: ranking beside three baselines, and money lent beside the common rule.
 
     python benchmarks/olist.py
+    python benchmarks/olist.py --validate
+
+The first measures, the second is what to choose by: it fits and tests on outcomes known before February 2018 alone, so that
+the test months are kept for measuring.
 
 The data are not part of the project. They are looked for in ``../shared/data/olist/order_lines.csv.gz`` beside the checkout,
 or where ``MICROLOAN_OLIST`` points. Needs the extra ``fit``.
@@ -12,11 +16,12 @@ only on days whose 90 days ended before 1 February 2018; tested on February to M
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +31,7 @@ from microloan.underwriting import Policy, SalesLines, sales_lines, shipped_poli
 from microloan.underwriting.backtest import BackTest, Month, backtest, part
 from microloan.underwriting.features import Column
 from microloan.underwriting.fitting import Cases, Fitted, cases_of_lines, fit, score_cases
-from microloan.underwriting.outcome import auc
+from microloan.underwriting.outcome import HORIZON_DAYS, auc
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(
@@ -35,6 +40,8 @@ DATA = Path(
 FIT_FIRST, FIT_LAST = date(2017, 6, 1), date(2017, 11, 2)
 FIRST, LAST = date(2017, 9, 1), date(2018, 5, 1)
 TEST_FIRST = date(2018, 2, 1)
+VALIDATED = [date(2017, month, 1) for month in range(8, 12)]
+SPLITS, PARTS = 3, 5
 DAYS = [date(2017 + (month > 12), (month - 1) % 12 + 1, 1) for month in range(9, 18)]
 Rank = Callable[[Cases], np.ndarray]
 
@@ -83,24 +90,28 @@ def boosted(cases: Cases) -> Rank:
     return lambda other: model.predict_proba(matrix(other, known))[:, 1]
 
 
-def of_shops(cases: Cases, chosen: Callable[[np.ndarray], np.ndarray]) -> Cases:
-    """The cases of some of the shops."""
-    rows = chosen(cases.group)
+def of_shops(cases: Cases, chosen: np.ndarray) -> Cases:
+    """The cases of some of the shops: *chosen* has a truth for every shop."""
+    rows = chosen[cases.group]
     columns = {name: Column(c.values[rows], c.missing[rows]) for name, c in cases.columns.items()}
     return replace(
         cases, columns=columns, bad=cases.bad[rows], group=cases.group[rows], weight=cases.weight[rows]
     )
 
 
+def shops_of(parts: Sequence[Cases]) -> np.ndarray:
+    """The numbers of all shops that the cases may be of."""
+    return np.arange(1 + max(int(each.group.max()) for each in parts))
+
+
 def across_shops(early: Cases, test: Sequence[Cases], template: Policy) -> str:
     """Fitted on one half of the shops early, tested on the other half later; both ways, pooled."""
     ranks, bads = [], []
     for half in (0, 1):
-        fitted = fit(
-            of_shops(early, lambda shop, half=half: shop % 2 == half), template, name="half", currency="BRL"
-        )
+        left = shops_of([early, *test]) % 2 == half
+        fitted = fit(of_shops(early, left), template, name="half", currency="BRL")
         for each in test:
-            other = of_shops(each, lambda shop, half=half: shop % 2 != half)
+            other = of_shops(each, ~left)
             ranks.append(by_policy(fitted.policy)(other))
             bads.append(other.bad)
     found = auc(np.concatenate(ranks), np.concatenate(bads))
@@ -146,11 +157,62 @@ def _shares(months: Sequence[Month]) -> str:
     )
 
 
+def validate(lines: SalesLines, template: Policy) -> None:
+    """AUC of the fit on shops left out of it: fitted on all early days, and only on what was known by each month."""
+    known = lines.take(lines.paid_day < TEST_FIRST.toordinal())
+    every = cases_of_lines(known, template, first=FIT_FIRST, last=FIT_LAST)
+    start = FIT_FIRST - timedelta(days=8 * 7)  # so that the first month, too, has outcomes known by then
+    by_then = [
+        cases_of_lines(known, template, first=start, last=day - timedelta(days=HORIZON_DAYS))
+        for day in VALIDATED
+    ]
+    print(f"{'AUC on shops left out, 2017-08…11':44}{'any time':>17}{'forward':>17}")
+    for least in (6, 3):
+        later = [
+            cases_of_lines(known, template, first=day, last=day, least_months=least) for day in VALIDATED
+        ]
+        shown = (_validated(each, later, template) for each in ([every] * len(later), by_then))
+        print(f"{f'fitted policy, shops with {least} months':44}" + "".join(f"{text:>17}" for text in shown))
+
+
+def _validated(early: Sequence[Cases], later: Sequence[Cases], template: Policy) -> str:
+    """Mean and standard deviation over the splits, each fitted on four parts of the shops and tested on the fifth."""
+    shops = shops_of([*early, *later])
+    found = []
+    for seed in range(SPLITS):
+        part_of = np.random.default_rng(seed).permutation(shops) % PARTS
+        ranks, bads = [], []
+        for number in range(PARTS):
+            out = part_of == number
+            for policy, each in zip(_fitted_without(early, out, template), later, strict=True):
+                ranks.append(by_policy(policy)(of_shops(each, out)))
+                bads.append(of_shops(each, out).bad)
+        found.append(auc(np.concatenate(ranks), np.concatenate(bads)) or 0.5)
+    return f"{np.mean(found):.4f} ± {np.std(found):.4f}"
+
+
+def _fitted_without(early: Sequence[Cases], out: np.ndarray, template: Policy) -> list[Policy]:
+    """A policy for each of *early*, fitted without the shops that are *out*; the same cases are fitted once."""
+    made: dict[int, Policy] = {}
+    for each in early:
+        if id(each) not in made:
+            made[id(each)] = fit(of_shops(each, ~out), template, name="part", currency="BRL").policy
+    return [made[id(each)] for each in early]
+
+
 def main() -> None:
+    asked = argparse.ArgumentParser(description="underwriting on the Olist order lines")
+    asked.add_argument(
+        "--validate", action="store_true", help="choose by outcomes known before February 2018"
+    )
+    only_validate = asked.parse_args().validate
     if not DATA.exists():
         raise SystemExit(f"no data at {DATA}: set MICROLOAN_OLIST to order_lines.csv.gz")
     begun = time.perf_counter()
     lines, shipped = read(), shipped_policy()
+    if only_validate:
+        validate(lines, shipped)
+        return
     early = cases_of_lines(lines, shipped, first=FIT_FIRST, last=FIT_LAST)
     monthly = [cases_of_lines(lines, shipped, first=day, last=day, least_months=6) for day in DAYS]
     print(f"{len(lines):,} lines of {len(lines.shops):,} shops; {len(early):,} cases to fit on ({FIT_FIRST} to {FIT_LAST}, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +26,7 @@ RECEIPT = f"{RECEIPTS} event_ids"
 PROMISES = "by_day loan_id merchant_id amount paid currency status made_on note"
 FILE_REPORT = "accepted waiting duplicates rejected"
 
+OF_STATUS = typer.Option("--status", help="In this status only")
 Mapping = Annotated[
     Path | None, typer.Option("--mapping", metavar="FILE", help="TOML: how this file calls its columns")
 ]
@@ -84,10 +87,7 @@ def file_answer(run: Run, report: Any) -> Answer:
 
 def sweep_list(
     run: Run,
-    status: Annotated[
-        Literal["waiting", "booked", "nothing_to_sweep"] | None,
-        typer.Option("--status", help="In this status only"),
-    ] = None,
+    status: Annotated[Literal["waiting", "booked", "nothing_to_sweep"] | None, OF_STATUS] = None,
     first: First = None,
     last: Last = None,
 ) -> Answer:
@@ -96,16 +96,19 @@ def sweep_list(
     Example:
       microloan sweep list --status waiting
     """
-    found = run.book.sweeps.list(status, day(first, "--from"), day(last, "--to"))
-    values = listed(found, "", "settlements")
+    values = listed(run.book.sweeps.list(status, *_span(first, last)), "", "settlements")
     view = View(run.messages)
-    shown = [_explained(view, row) for row in values["settlements"]]
+    shown = _explained(view, values["settlements"])
     return Answer(values, (view.table("settlements", shown, SETTLEMENTS),))
 
 
-def _explained(view: View, row: dict[str, Any]) -> dict[str, Any]:
-    """Why a row waits, in words."""
-    return {**row, "reason": view.word("waiting", row["reason"])}
+def _explained(view: View, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Why each row waits, in words."""
+    return [{**row, "reason": view.word("waiting", row["reason"])} for row in rows]
+
+
+def _span(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    return day(first, "--from"), day(last, "--to")
 
 
 def sweep_assign(
@@ -136,7 +139,7 @@ def sweep_reconcile(run: Run, first: First = None, last: Last = None) -> Answer:
     Example:
       microloan sweep reconcile --from 2026-06-01 --to 2026-06-30
     """
-    days = run.book.sweeps.reconcile(day(first, "--from"), day(last, "--to"))
+    days = run.book.sweeps.reconcile(*_span(first, last))
     values = listed(days, "", "days")
     return Answer(values, (View(run.messages).table("sweep_days", values["days"], SWEEP_DAYS),))
 
@@ -157,10 +160,7 @@ def receipt_import(run: Run, file: File, mapping: Mapping = None) -> Answer:
 
 def receipt_list(
     run: Run,
-    status: Annotated[
-        Literal["waiting", "booked", "set_aside"] | None,
-        typer.Option("--status", help="In this status only"),
-    ] = None,
+    status: Annotated[Literal["waiting", "booked", "set_aside"] | None, OF_STATUS] = None,
     first: First = None,
     last: Last = None,
 ) -> Answer:
@@ -169,10 +169,9 @@ def receipt_list(
     Example:
       microloan receipt list --status waiting
     """
-    found = run.book.receipts.list(status, day(first, "--from"), day(last, "--to"))
-    values = listed(found, "", "receipts")
+    values = listed(run.book.receipts.list(status, *_span(first, last)), "", "receipts")
     view = View(run.messages)
-    shown = [_explained(view, row) for row in values["receipts"]]
+    shown = _explained(view, values["receipts"])
     return Answer(values, (view.table("bank_receipts", shown, RECEIPTS),))
 
 
@@ -244,9 +243,7 @@ def promise_add(
 
 def promise_list(
     run: Run,
-    status: Annotated[
-        Literal["open", "kept", "broken"] | None, typer.Option("--status", help="In this status only")
-    ] = None,
+    status: Annotated[Literal["open", "kept", "broken"] | None, OF_STATUS] = None,
 ) -> Answer:
     """Promises to pay: open, kept or broken.
 

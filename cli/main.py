@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Sequence
+from importlib import import_module
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -16,71 +17,49 @@ import typer
 
 from microloan.errors import BadInput, MicroloanError
 
-from . import (
-    accounts,
-    backtest,
-    calculate,
-    cash,
-    day,
-    demo,
-    events,
-    facilities,
-    lender,
-    loans,
-    merchants,
-    month_end,
-    payments,
-    products,
-    reports,
-    requests,
-    risk,
-    sales,
-    subjects,
-    underwriting,
-    work,
-)
 from .failures import Failure, of_bug, of_error, of_usage, report
 from .messages import Messages
-from .options import equip, language, root, typed
+from .options import command_of, equip, language, root, typed
 from .run import OutputClosed, OutputFailed
 
 #: Typer's own "this line cannot be understood"; public only as the parent of BadParameter.
 UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
-#: In the order in which `--help` lists their commands.
-MODULES = (
-    demo,
-    calculate,
-    day,
-    work,
-    sales,
-    merchants,
-    underwriting,
-    backtest,
-    facilities,
-    payments,
-    cash,
-    loans,
-    accounts,
-    risk,
-    reports,
-    month_end,
-    products,
-    lender,
-    requests,
-    subjects,
-    events,
-)
+#: The modules and the commands each brings, in the order in which `--help` lists them.
+MODULES = {
+    "demo": ("demo",),
+    "calculate": ("quote", "simulate"),
+    "day": ("init", "eod", "verify", "backup", "doctor", "audit"),
+    "work": ("work", "calendar"),
+    "sales": ("sales",),
+    "merchants": ("merchant", "shop"),
+    "underwriting": ("features", "underwrite", "explain", "decisions", "review"),
+    "backtest": ("backtest",),
+    "facilities": ("offer", "facility"),
+    "payments": ("draw", "repay", "payoff", "reverse", "payout", "credit"),
+    "cash": ("sweep", "receipt", "promise"),
+    "loans": ("loan",),
+    "accounts": ("statement", "trial-balance", "journal"),
+    "risk": ("risk",),
+    "reports": ("report",),
+    "month_end": ("month-end",),
+    "products": ("product", "policy"),
+    "lender": ("lender",),
+    "requests": ("request",),
+    "subjects": ("subject",),
+    "events": ("events",),
+}
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
 
-def build(words: Collection[str] | None = None) -> typer.Typer:
-    """The program with all its commands; with *words*, only those named there are ready to run."""
+def build(words: Sequence[str] | None = None) -> typer.Typer:
+    """The program with all its commands; with *words*, a line, those that the line needs, and only these ready to run."""
+    named = None if words is None else command_of(words)
     app = root()
-    for module in MODULES:
-        module.register(app)
+    for module in [name for name, brought in MODULES.items() if named in brought] or MODULES:
+        import_module(f".{module}", __package__).register(app)
     equip(app, words)
     return app
 

@@ -164,7 +164,10 @@ def _rings(view: View, values: dict[str, Any]) -> tuple[Block, ...]:
         rows = [{**row, "shared_until": row["last_day"]} for row in values["neighbours"]]
         blocks.append(view.table("neighbours", rows, NEIGHBOURS))
     rows = [{**row, "shared_until": row["until"]} for row in _kinds_in_words(view, values["evidence"])]
-    blocks.append(view.table("evidence", rows, EVIDENCE, "nothing_shared"))
+    if any(row["telling"] for row in rows):
+        blocks.append(view.table("evidence", rows, EVIDENCE + " telling"))
+    else:
+        blocks.append(view.table("evidence", rows, EVIDENCE, "nothing_shared"))
     if values["shared_by_many"]:
         rows = _kinds_in_words(view, values["shared_by_many"])
         blocks.append(view.table("shared_by_many", rows, "kind last_four holders"))

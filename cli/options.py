@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -137,6 +137,19 @@ def typed(arguments: list[str], option: str) -> str | None:
         elif word.startswith(f"{option}="):
             value = word.partition("=")[2]
     return value
+
+
+def command_of(line: Sequence[str]) -> str | None:
+    """The first word of a line that is neither an option of every command nor its value; None where help is asked for first."""
+    words = iter(line)
+    for word in words:
+        if not word.startswith("-"):
+            return word
+        if word.removeprefix("--") not in _GLOBALS:
+            return None
+        if word != "--json":
+            next(words, None)
+    return None
 
 
 def root() -> typer.Typer:

@@ -1,4 +1,4 @@
-"""Risk: rings of merchants over the whole book."""
+"""Risk: rings of merchants over the whole book, and what the book teaches about them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from .documents import document
 from .options import commands, group
+from .requests import waiting_answer, waits
 from .run import Answer, Run
 from .view import View
 
@@ -15,13 +16,17 @@ RINGS = (
     "ring_id size exposure overdue days_past_due written_off kinds identifiers strength shared_until members"
 )
 BOOK = "as_of currency rings_found placed chosen rings_shown"
+WAYS = "kind taken_up_by within_days at_one_place tenures_found tenures_expected beyond_chance binds"
+LESSONS = "as_of known_in_rings ways_that_bind"
+#: The classes of holders as people write them.
+HOLDERS = {2: "2", 3: "3-4", 5: "5+"}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     risk = group("Risk: merchants that belong together.")
     app.add_typer(risk, name="risk")
-    commands(risk, {"rings": rings})
+    commands(risk, {"rings": rings, "learn": learn})
 
 
 def rings(
@@ -59,6 +64,43 @@ def rings(
     values = document(found)
     values["rings"] = [{"ring_id": ring.pop("id"), **ring} for ring in values["rings"]]
     return Answer(values, _shown(View(run.messages), values))
+
+
+def learn(
+    run: Run,
+    approver: Annotated[
+        str,
+        typer.Option("--approver", metavar="NAME", help="The second person, where the book wants four eyes"),
+    ] = "",
+) -> Answer:
+    """Read from the book how telling it is that merchants took up one phone or device together; that counts from now on.
+
+    Without it the shipped weights stand alone. Repeat it as the book grows, say each quarter.
+
+    Example:
+      microloan risk learn
+    """
+    book = run.book.acting(run.options.actor, approver)
+    found = book.risk.learn(idempotency_key=run.options.key)
+    if waits(found):
+        return waiting_answer(run, found)
+    values = document(found)
+    view = View(run.messages)
+    rows = [_way(view, way) for way in values["ways"]]
+    facts = {**values, "known_in_rings": values["known"], "ways_that_bind": sum(row["binds"] for row in rows)}
+    return Answer(
+        values, (view.table("ring_lessons", rows, WAYS, "nothing_learned"), view.facts("", facts, LESSONS))
+    )
+
+
+def _way(view: View, way: dict[str, Any]) -> dict[str, Any]:
+    kind, holders = view.word("identifier", way["kind"]), HOLDERS[way["holders"]]
+    figures = {
+        "tenures_found": way["found"],
+        "tenures_expected": way["expected"],
+        "beyond_chance": way["telling"],
+    }
+    return {**way, **figures, "kind": kind, "taken_up_by": holders}
 
 
 def _shown(view: View, values: dict[str, Any]) -> tuple[Any, ...]:

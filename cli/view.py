@@ -36,7 +36,8 @@ COUNTS = _names(
     "accepted approved auc bad best bins cases collapsed collapsed_share count covered_share days "
     "days_past_due declined duplicates expected holders hops identifiers information judged ks largest "
     "line loans loans_above manual_review merchants n observed orders overdue points predicted rejected "
-    "rule_share score settlements size strength updated value version waiting weight written_off"
+    "rule_share score settlements size strength updated value version waiting weight written_off "
+    "beyond_chance taken_up_by tenures_expected tenures_found within_days"
 )
 WORDS = {
     "status": "status",

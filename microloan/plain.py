@@ -16,22 +16,25 @@ def to_json_values(result: Any) -> Any:
     >>> to_json_values({"date": date(2024, 1, 2), "amount": Decimal("10.00")})
     {'date': '2024-01-02', 'amount': '10.00'}
     """
-    if result is None or isinstance(result, str | int):
+    if result is None or isinstance(result, (str, int)):
         return result
-    if dataclasses.is_dataclass(result) and not isinstance(result, type):
-        return {name: to_json_values(getattr(result, name)) for name in _names(type(result))}
     if isinstance(result, Decimal):
         return f"{result:f}"
     if isinstance(result, date):  # a datetime is one too
         return result.isoformat()
+    names = _names(result.__class__)
+    if names is not None:
+        return {name: to_json_values(getattr(result, name)) for name in names}
     if isinstance(result, Mapping):
         return {str(key): to_json_values(value) for key, value in result.items()}
-    if isinstance(result, list | tuple | frozenset | set):
+    if isinstance(result, (list, tuple, frozenset, set)):
         return [to_json_values(part) for part in result]
     return result
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    """The fields of a class of results: few classes, many answers of each."""
+def _names(kind: type[Any]) -> tuple[str, ...] | None:
+    """The fields of a class of results, None for any other: few classes, many answers of each."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     return tuple(each.name for each in dataclasses.fields(kind))

@@ -233,7 +233,7 @@ class Product(_Frozen):
     @model_validator(mode="after")
     def _coherent(self) -> Product:
         currency_digits(self.currency)
-        for field in ("min_limit", "min_draw", "multiple", "max_draw"):
+        for field in _AMOUNTS:
             self._check_amount(field)
         if self.max_draw is not None and self.max_draw < self.min_draw:
             raise ValueError("max_draw lies below min_draw")
@@ -318,8 +318,15 @@ class Product(_Frozen):
         >>> Product.shipped("CNY").minor("min_draw")
         10000
         """
-        amount = getattr(self, field)
-        return None if amount is None else to_minor(amount, self.currency, field)
+        return self._minors[field]
+
+    @cached_property
+    def _minors(self) -> dict[str, int | None]:
+        amounts = {name: getattr(self, name) for name in _AMOUNTS}
+        return {
+            name: None if amount is None else to_minor(amount, self.currency, name)
+            for name, amount in amounts.items()
+        }
 
     def offer_of(self, method: str) -> MethodOffer | None:
         """The method as it is offered, or None."""
@@ -358,7 +365,7 @@ class Product(_Frozen):
 
     def summary(self) -> dict[str, str]:
         """The product's figures as text, for contracts and lists; amounts with the currency's digits."""
-        amounts = {name: self.minor(name) for name in ("min_limit", "min_draw", "max_draw", "multiple")}
+        amounts = {name: self.minor(name) for name in _AMOUNTS}
         shown = {
             name: amount_text(minor, self.currency) for name, minor in amounts.items() if minor is not None
         }
@@ -372,6 +379,7 @@ class Product(_Frozen):
         }
 
 
+_AMOUNTS = ("min_limit", "min_draw", "max_draw", "multiple")
 _COPIED = (
     "day_count", "due_day", "interest_free_days", "min_interest_days", "grace_days", "penalty", "allocation",
     "allocation_non_performing", "prepayment", "early_days", "across", "class_thresholds", "non_accrual_after",

@@ -177,6 +177,16 @@ def parse_percentage(given: object, field: str) -> Fraction:
     return Fraction(plain_decimal(given, field))
 
 
+def share_text(share: Fraction) -> str:
+    """An exact share as a decimal where it is one, else as a fraction.
+
+    >>> share_text(Fraction(6, 25)), share_text(Fraction(1, 18))
+    ('0.24', '1/18')
+    """
+    decimal = rate_decimal(share, 18)
+    return f"{decimal:f}" if Fraction(decimal) == share else str(share)
+
+
 def _basis(given: object, field: str, shown: object = None) -> int:
     if given in (360, 365, "360", "365"):
         return int(str(given))

@@ -6,12 +6,12 @@ The written form is the ``terms`` mapping of a scenario file (CONTRACT 2); the s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property, lru_cache
-from typing import Annotated, Any, Literal, get_args
+from functools import lru_cache
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -28,10 +28,12 @@ from .errors import InvalidTerms
 from .money import amount_text, currency_digits, plain_decimal, positive_minor
 from .rates import Rate, parse_percentage
 
+T = TypeVar("T")
 Method = Literal["anytime", "interest_only", "equal_instalment", "equal_principal", "sweep"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Component = Literal["fees", "penalty", "interest", "principal"]
 COMPONENTS: tuple[Component, ...] = ("fees", "penalty", "interest", "principal")
+_EACH = frozenset(COMPONENTS)
 NON_PERFORMING_ORDER: tuple[Component, ...] = ("fees", "principal", "interest", "penalty")
 
 #: Days past due above which a loan is in the second, third … class. Source: the five categories of the Chinese
@@ -68,6 +70,7 @@ def _share_text(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
 
 
+@lru_cache(maxsize=1024)
 def _decimal_share_text(value: Fraction) -> str:
     scaled = value * 10**18
     if scaled.denominator != 1:
@@ -75,6 +78,8 @@ def _decimal_share_text(value: Fraction) -> str:
     text = f"{Decimal(scaled.numerator).scaleb(-18):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
+
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 Share = Annotated[Fraction, BeforeValidator(_share), PlainSerializer(_decimal_share_text)]
 Day = Annotated[date, BeforeValidator(lambda given: parse_date(given, "terms"))]
@@ -84,8 +89,22 @@ TermField = Annotated[
 ]
 
 
+class _Kept(Generic[T]):
+    """A property worked out once per object; ``functools.cached_property`` takes a lock, dear for every loan of a close."""
+
+    def __init__(self, work_out: Callable[[Any], T]) -> None:
+        self.work_out, self.name, self.__doc__ = work_out, work_out.__name__, work_out.__doc__
+
+    def __get__(self, terms: Any, _kind: type[Any]) -> T:
+        value: T = self.work_out(terms)
+        terms.__dict__[self.name] = value
+        return value
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, ignored_types=(_Kept,)
+    )
 
 
 class PenaltyTerms(_Frozen):
@@ -169,8 +188,8 @@ class LoanTerms(_Frozen):
         if self.last_day <= self.start:
             raise InvalidTerms(field="maturity", value=str(self.last_day), reason="must lie after the start")
         for name in ("allocation", "allocation_non_performing"):
-            if sorted(getattr(self, name)) != sorted(COMPONENTS):
-                raise InvalidTerms(field=name, value=getattr(self, name), reason="name each component once")
+            if set(named := getattr(self, name)) != _EACH or len(named) != len(_EACH):
+                raise InvalidTerms(field=name, value=named, reason="name each component once")
         if (self.method == "sweep") != (self.sweep is not None):
             raise InvalidTerms(
                 field="sweep", value=self.sweep, reason="needed by method sweep, and by no other"
@@ -198,12 +217,12 @@ class LoanTerms(_Frozen):
             field = ".".join(str(part) for part in first["loc"]) or "terms"
             raise InvalidTerms(field=field, value=_short(first["input"]), reason=first["msg"]) from None
 
-    @cached_property
+    @_Kept
     def principal_minor(self) -> int:
         """The principal in minor units."""
         return positive_minor(self.principal, self.currency, "terms.principal")
 
-    @cached_property
+    @_Kept
     def last_day(self) -> date:
         """The maturity: the day on which the last of it is due."""
         if self.due_dates:
@@ -220,12 +239,12 @@ class LoanTerms(_Frozen):
         """The mapping that is stored and hashed; ``LoanTerms.parse`` reads it back to equal terms."""
         return dict(self._written)
 
-    @cached_property
+    @_Kept
     def text(self) -> str:
-        """The stored form as JSON text, keys sorted."""
-        return json.dumps(self._written, sort_keys=True)
+        """The stored form as canonical JSON: keys sorted, no spaces, nothing but ASCII."""
+        return _encoded(self._written)
 
-    @cached_property
+    @_Kept
     def _written(self) -> dict[str, Any]:
         principal = amount_text(self.principal_minor, self.currency)
         return self.model_dump(mode="json", exclude_none=True) | {"principal": principal}

@@ -1,19 +1,34 @@
-"""Files about money, taken in row by row: each row is a transaction of its own, and a row taken once is a duplicate later."""
+"""Files about money, taken in row by row: each row is a command of its own, and a row taken once is a duplicate later.
+
+A few rows share a transaction, since a commit waits for the disk; a refused row leaves nothing behind and spoils no other.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from ..errors import BadInput, MicroloanError, Retryable
 from ..intake.cells import MAX_ID_LENGTH, identifier
 from ..intake.rejections import Rejection
-from ..intake.rows import Row, RowLayout, read_rows
+from ..intake.rows import Row, RowLayout, rows_aside
 from ..intake.sales import Progress, silent
+from ..store.unit import Unit
+from .desk import Desk
 
+T = TypeVar("T")
+Cells = Mapping[str, str]
 Layout = RowLayout | Path | str | None
+
+#: Rows that share a transaction: few, because other commands wait for what they have locked.
+AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +62,81 @@ def named(cells: Mapping[str, str], column: str) -> str:
     return read
 
 
+@dataclass(frozen=True, slots=True)
+class MoneyFile:
+    """A kind of file: its command, its columns (the first says what a row is about), those its record is made of."""
+
+    operation: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    recorded: tuple[str, ...]
+
+
 def take_file(
+    desk: Desk,
+    kind: MoneyFile,
     file: Path | str,
-    required: tuple[str, ...],
-    optional: tuple[str, ...],
     layout: RowLayout,
-    take: Callable[[Mapping[str, str]], str],
+    take: Callable[[Unit, Cells], str],
     progress: Progress = silent,
 ) -> CashReport:
-    """Read a file whole, then take its rows; *take* answers ``accepted``, ``waiting`` or ``duplicates``.
+    """Read a file to its end, then take its rows; *take* answers ``accepted``, ``waiting`` or ``duplicates``.
 
     A refused row is listed and the rest goes on; a database that cannot go on stops the file, and the same file again
     continues where it stopped. Raises InvalidFile before anything is taken.
     """
-    rows = read_rows(file, required, optional, layout)
     counts: Counter[str] = Counter()
     rejections: list[Rejection] = []
-    for done, row in enumerate(rows, 1):
-        _take(row, take, counts, rejections)
-        progress("storing", done, len(rows))
+    with rows_aside(file, kind.required, kind.optional, layout) as rows:
+        given, done = iter(rows), 0
+        while some := list(islice(given, AT_ONCE)):
+            for answer in desk.transactions.write(partial(_taken, desk, kind, some, take)):
+                if isinstance(answer, Rejection):
+                    rejections.append(answer)
+                else:
+                    counts[answer] += 1
+            done += len(some)
+            progress("storing", done, rows.count)
+            desk.transactions.give_way()
     told = (counts["accepted"], counts["waiting"], counts["duplicates"])
     return CashReport(*told, rejected=len(rejections), rejections=tuple(rejections))
 
 
-def _take(
-    row: Row, take: Callable[[Mapping[str, str]], str], counts: Counter[str], rejections: list[Rejection]
-) -> None:
+def _taken(
+    desk: Desk,
+    kind: MoneyFile,
+    rows: Sequence[Row],
+    take: Callable[[Unit, Cells], str],
+    connection: Connection,
+) -> list[str | Rejection]:
+    """What became of each of some rows, kept together: one commit to disk serves them all."""
+    return [_answer(desk, kind, row, take, connection) for row in rows]
+
+
+def _answer(
+    desk: Desk, kind: MoneyFile, row: Row, take: Callable[[Unit, Cells], str], connection: Connection
+) -> str | Rejection:
+    recorded = {name: row.cells[name] for name in kind.recorded}
+    about = row.cells[kind.required[0]]
     try:
-        counts[take(row.cells)] += 1
-    except Retryable:
-        raise
+        return desk.row(connection, kind.operation, recorded, lambda unit: take(unit, row.cells), about)
     except MicroloanError as refused:
-        if refused.exit_status not in (2, 3, 4):
+        if not is_refusal(refused):
             raise
-        rejections.append(Rejection(row.line, refused.code, refused.message))
+        return Rejection(row.line, refused.code, refused.message)
+
+
+def tried(unit: Unit, act: Callable[[], T]) -> tuple[T | None, str]:
+    """What came of *act* and no code; or nothing and the code of its refusal, which leaves nothing behind."""
+    try:
+        with unit.connection.begin_nested():
+            return act(), ""
+    except MicroloanError as refused:
+        if not is_refusal(refused):
+            raise
+        return None, refused.code
+
+
+def is_refusal(error: MicroloanError) -> bool:
+    """Whether an error speaks of the one thing it refused; others mean that the database or the book cannot go on."""
+    return error.exit_status in (2, 3, 4) and not isinstance(error, Retryable)

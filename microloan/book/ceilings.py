@@ -17,7 +17,7 @@ from ..money import amount_text, to_major
 from ..products import Product, ceiling_on
 from ..rates import Rate, rate_decimal
 from ..servicing.facility import costs_more_than
-from ..store import decisions, reading
+from ..store import reading
 from ..store.unit import Unit
 from ..terms import LoanTerms
 from . import lender
@@ -38,7 +38,9 @@ def ceiling_in_force(unit: Unit, product: Product, day: date) -> Fraction | None
     """
     own = lender.rate_ceilings(unit)
     ceiling = ceiling_on(product.ceilings if own is None else own, day)
-    return None if ceiling is None else ceiling.limit(lender.lpr_on(unit, day))
+    if ceiling is None:
+        return None
+    return ceiling.limit(None if ceiling.lpr_multiple is None else lender.lpr_on(unit, day))
 
 
 def guard_price(unit: Unit, product: Product, terms: LoanTerms, subject: str) -> None:
@@ -80,6 +82,7 @@ def _guard_dearest(unit: Unit, product: Product, prices: list[Rate], day: date, 
 
 def _prices(unit: Unit, day: date) -> list[Rate]:
     """The rates of every grade of the policies in force."""
+    from ..store import decisions
     from ..underwriting import Policy  # heavy, and few commands price anything
 
     begun = [row for row in decisions.policies(unit) if row.status == "approved" and row.effective_on <= day]

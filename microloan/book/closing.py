@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from ..clock import local_date
@@ -24,7 +25,7 @@ from ..store.unit import Unit
 from . import notices
 from .desk import Desk
 from .dossier import Dossier, accrual_columns, as_columns, refresh_figures
-from .lender import provision_rates
+from .lender import provision_rates_on
 from .lives import Balances, balances, moved, read_life
 from .provided import Provided
 from .results import CloseReport, Held, Loan
@@ -46,6 +47,7 @@ ACCRUAL_ACCOUNTS = {
 
 Progress = Callable[[date, int, int], None]
 _Totals = dict[tuple[str, str], Balances]  # per product and currency
+_Night = tuple[date, str, str, str, str, int]  # the day before it; product, currency, component, class, memo
 
 _FAULTS = (MicroloanError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 _DAY = timedelta(days=1)
@@ -68,6 +70,7 @@ class _Span:
     unit: Unit
     bucket: int
     days: tuple[date, ...]
+    earned: dict[_Night, int] = field(default_factory=dict)
     nights: dict[date, _Totals] = field(default_factory=dict)  # by the day the night follows
     mornings: dict[date, _Totals] = field(default_factory=dict)  # by the day before the morning
     done: _Done = field(default_factory=_Done)
@@ -76,6 +79,11 @@ class _Span:
     def end(self) -> date:
         """The day that will be open afterwards."""
         return self.days[-1] + _DAY
+
+    def earn(self, day: date, loan: Mapping[str, Any], component: str, amount: int) -> None:
+        """Add what the night after *day* earns on a loan, or on all loans of one product, class and memo."""
+        night = (day, loan["product"], loan["currency"], component, loan["class"], loan["memo"])
+        self.earned[night] = self.earned.get(night, 0) + amount
 
     def night(self, day: date, group: tuple[str, str], change: Balances) -> None:
         """Add to what the night after *day* posts."""
@@ -173,18 +181,14 @@ def close_bucket(unit: Unit, bucket: int, last: date, *, wait: bool = True) -> _
 
 def _sum_quiet_loans(span: _Span) -> None:
     for group in closing.night_totals(span.unit, span.bucket, span.days):
+        loans = {
+            "product": group.product,
+            "currency": group.currency,
+            "class": group.class_,
+            "memo": group.memo,
+        }
         for day, total in zip(span.days, group.totals, strict=True):
-            name = (group.product, group.currency)
-            _earn(span, day, name, group.component, {"class": group.class_, "memo": group.memo}, total)
-
-
-def _earn(
-    span: _Span, day: date, group: tuple[str, str], component: str, loan: Mapping[str, Any], amount: int
-) -> None:
-    """A night's interest or penalty of loans of one class, in income or in memo: debit and credit."""
-    if amount:
-        debit, credit = ACCRUAL_ACCOUNTS[component, loan["memo"]]
-        span.night(day, group, {(debit, loan["class"]): amount, (credit, ""): -amount})
+            span.earn(day, loans, group.component, total)
 
 
 def _add(totals: _Totals, group: tuple[str, str], change: Balances) -> None:
@@ -212,17 +216,16 @@ class _Busy:
         return max(self.since, action - _DAY)
 
 
-def _walk_busy_loans(span: _Span, batch: list[closing.DueLoan]) -> None:
-    dropped, kept, accruals = [], [], []
-    for due in batch:
+def _walk_busy_loans(span: _Span, batch: closing.DueLoans) -> None:
+    kept, accruals = [], []
+    for due in batch.loans:
         loan = _Busy(due.row, due.accruals, due.accruals[0].day_count, span.days[0])
-        dropped.append(due.row)
         try:
             accruals += _walk(span, loan, due.events)
         except _FAULTS as fault:
             _hold(span, loan, fault)
         kept.append(loan.row)
-    lending.drop_accruals(span.unit, dropped)
+    closing.drop_accruals(span.unit, span.bucket, batch)
     lending.add_accruals(span.unit, accruals)
     closing.set_loans(span.unit, kept)
 
@@ -241,10 +244,9 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
         change = moved(balances(close.dawn), balances(close.morning))
         # From here on nothing fails: a loan posts all of a close or nothing of it.
         _quiet_nights(span, loan, close.day)
-        group = (row["product"], row["currency"])
-        _earn(span, close.day, group, "interest", loan.row, close.interest)
-        _earn(span, close.day, group, "penalty", loan.row, close.penalty)
-        span.morning(close.day, group, change)
+        span.earn(close.day, loan.row, "interest", close.interest)
+        span.earn(close.day, loan.row, "penalty", close.penalty)
+        span.morning(close.day, (row["product"], row["currency"]), change)
         span.done.replayed += 1
         loan.row, loan.rows, loan.since = row, close.rows, close.day + _DAY
         if gone:
@@ -255,15 +257,16 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
 
 def _quiet_nights(span: _Span, loan: _Busy, until: date) -> None:
     """Post the nights after the days from ``since`` to, not including, *until*."""
+    if until <= loan.since:
+        return
     count: DayCount = "30E/360" if loan.day_count else "actual"
-    day = loan.since
-    while day < until:
-        now, then = day_number(day, count), day_number(day + _DAY, count)
-        for formula in loan.rows:
-            amount = booked(formula, then) - booked(formula, now)
-            _earn(span, day, (loan.row["product"], loan.row["currency"]), formula.component, loan.row, amount)
-        day += _DAY
-    loan.since = max(loan.since, until)
+    days = span.days[(loan.since - span.days[0]).days : (until - span.days[0]).days]
+    ends = [day_number(day, count) for day in (*days, until)]
+    for formula in loan.rows:
+        totals = [booked(formula, end) for end in ends]
+        for day, (before, after) in zip(days, pairwise(totals), strict=True):
+            span.earn(day, loan.row, formula.component, after - before)
+    loan.since = until
 
 
 def _hold(span: _Span, loan: _Busy, fault: Exception) -> None:
@@ -278,37 +281,57 @@ def _hold(span: _Span, loan: _Busy, fault: Exception) -> None:
 
 
 def _post_days(span: _Span) -> None:
-    """Day by day: what expires, the night, the morning with its provisions, the record; then all entries and seals."""
-    unit, bucket = span.unit, span.bucket
-    provided = Provided.read(unit, bucket)
+    """Day by day: what expires, the night, the morning with its provisions, the record; read and written for all together."""
+    unit, bucket, days = span.unit, span.bucket, span.days
+    _post_earned(span)
+    provided, rates = Provided.read(unit, bucket), provision_rates_on(unit, days)
+    commanded = closing.principal_moved_in(unit, bucket, days[0], days[-1])
+    ended = _ended(span)
     lines: list[dict[str, Any]] = []
-    for day in span.days:
+    records: list[dict[str, object]] = []
+    for day in days:
         unit.command_id = unit.new_id("cmd", bucket)
         night, morning = span.nights.get(day, {}), span.mornings.get(day, {})
-        span.done.expired += _expire(unit, bucket, day + _DAY)
-        provided.note(closing.principal_moved(unit, bucket, day), night, morning)
-        for group, change in provided.postings(provision_rates(unit, day)):
+        _expire(unit, ended.get(day, ()), day + _DAY)
+        provided.note(commanded.get(day, ()), night, morning)
+        for group, change in provided.postings(rates[day]):
             _add(morning, group, change)
         lines += _entries(unit, bucket, day, "night", night)
         lines += _entries(unit, bucket, day + _DAY, "morning", morning)
         subject = f"{day} bucket {bucket}"
-        idempotency.record(unit, "close_day", sha256(subject), subject)
-        notices.day_closed(unit, bucket, day)
+        records.append(idempotency.record_of(unit, "close_day", sha256(subject), subject))
+    idempotency.add_records(unit, records)
+    notices.days_closed(unit, bucket, days)
     lending.add_journal(unit, lines)
     _seal(span)
     provided.write(unit, bucket)
 
 
-def _expire(unit: Unit, bucket: int, day: date) -> int:
-    """Offers and facilities whose last day has passed by the morning of *day*."""
-    expired = catalogue.expire_offers(unit, bucket, day)
-    for row in closing.ended_facilities(unit, bucket, day):
+def _post_earned(span: _Span) -> None:
+    """A night's interest or penalty of loans of one class, in income or in memo: debit and credit."""
+    for (day, product, currency, component, class_, memo), amount in span.earned.items():
+        if amount:
+            debit, credit = ACCRUAL_ACCOUNTS[component, memo]
+            span.night(day, (product, currency), {(debit, class_): amount, (credit, ""): -amount})
+
+
+def _ended(span: _Span) -> dict[date, list[Any]]:
+    """Offers whose last day has passed expire; facilities, by the day whose close ends them."""
+    ended: dict[date, list[Any]] = {}
+    for row in closing.ended_facilities(span.unit, span.bucket, span.end):
+        ended.setdefault(max(row.valid_until, span.days[0]), []).append(row)
+    offers = catalogue.expire_offers(span.unit, span.bucket, span.end)
+    span.done.expired += offers + sum(map(len, ended.values()))
+    return ended
+
+
+def _expire(unit: Unit, facilities: Sequence[Any], day: date) -> None:
+    """Facilities whose last day has passed by the morning of *day*."""
+    for row in facilities:
         dossier = Dossier(unit, as_columns(row), day)
         dossier.book("facility_expired", {"valid_until": row.valid_until})
         dossier.row["status"] = "expired"
         dossier.write()
-        expired += 1
-    return expired
 
 
 def _entries(unit: Unit, bucket: int, day: date, source: str, totals: _Totals) -> list[dict[str, Any]]:
@@ -330,8 +353,9 @@ def _seal(span: _Span) -> None:
     """Seal the heads of the chains that grew on each day closed, chained to the seal before."""
     unit, bucket, seals = span.unit, span.bucket, []
     previous = closing.last_seal(unit, bucket) or GENESIS
+    grown = closing.heads_in(unit, bucket, span.days[0], span.days[-1])
     for day in span.days:
-        heads = closing.heads_of(unit, bucket, day)
+        heads = grown.get(day, [])
         row = {
             "tenant": unit.tenant,
             "bucket": bucket,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -58,8 +59,7 @@ class Desk:
         request_hash = sha256(canonical_json({"operation": operation, **request}))
 
         def once(connection: Connection) -> T:
-            unit = self.unit(connection)
-            unit.command_id = unit.new_id("cmd", 0)
+            unit = self._commanding(connection)
             stored = None if key is None else idempotency.claim(unit, operation, key, request_hash)
             if stored is not None:
                 return from_json_values(kind, json.loads(stored), replayed=True)
@@ -73,6 +73,27 @@ class Desk:
 
         return self.transactions.write(once)
 
+    def row(
+        self,
+        connection: Connection,
+        operation: str,
+        request: Mapping[str, Any],
+        act: Callable[[Unit], T],
+        subject: str,
+    ) -> T:
+        """One row of a file as a command without key, all of it or nothing, inside the transaction of some rows."""
+        with connection.begin_nested():
+            unit = self._commanding(connection)
+            result = act(unit)
+            request_hash = sha256(canonical_json({"operation": operation, **request}))
+            idempotency.record(unit, operation, request_hash, subject)
+            return result
+
+    def _commanding(self, connection: Connection) -> Unit:
+        unit = self.unit(connection)
+        unit.command_id = unit.new_id("cmd", 0)
+        return unit
+
     def write(self, act: Callable[[Unit], T]) -> T:
         """A writing transaction without key or record, for a step of a longer command."""
         return self.transactions.write(lambda connection: act(self.unit(connection)))
@@ -80,6 +101,18 @@ class Desk:
     def read(self, look: Callable[[Unit], T]) -> T:
         """A reading transaction: one snapshot, no write lock."""
         return self.transactions.read(lambda connection: look(self.unit(connection)))
+
+    @contextmanager
+    def stream(self, look: Callable[[Unit], Iterator[T]]) -> Iterator[Iterator[T]]:
+        """What *look* reads, as it is needed, from one snapshot; what the caller raises meanwhile passes unchanged."""
+        with self.transactions.reading() as connection:
+            with self.transactions.telling():
+                found = look(self.unit(connection))
+            yield self._told(found)
+
+    def _told(self, rows: Iterator[T]) -> Iterator[T]:
+        with self.transactions.telling():
+            yield from rows
 
     def unit(self, connection: Connection) -> Unit:
         """The unit of work of an open transaction. Raises SchemaMismatch, once looked at, unless schema and code agree."""

@@ -35,6 +35,7 @@ class LoanFile:
     life: LoanLife
     today: date
     _state: LoanState | None = None
+    new: bool = False  # drawn by this command: no row is stored yet
 
     @property
     def id(self) -> str:
@@ -62,6 +63,7 @@ class Dossier:
     today: date
     events: list[dict[str, Any]] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    opened: list[dict[str, Any]] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[dict[str, Any]] = field(default_factory=list)
     accruals: list[dict[str, Any]] = field(default_factory=list)
@@ -93,10 +95,15 @@ class Dossier:
 
     # --- what is added -----------------------------------------------------------------------------------------------
 
+    def open(self, row: dict[str, Any]) -> LoanFile:
+        """A loan drawn on the facility; its row is stored as it stands when the command is written."""
+        self.opened.append(row)
+        return LoanFile(row, LoanLife(), self.today, new=True)
+
     def book(
         self,
         kind: str,
-        payload: dict[str, Any],
+        payload: dict[str, Any] | str,
         *,
         loan: str = "",
         value_date: date | None = None,
@@ -104,7 +111,7 @@ class Dossier:
         event_id: str | None = None,
         booked_on: date | None = None,
     ) -> dict[str, Any]:
-        """Append one event to the facility's chain; dated today unless told otherwise."""
+        """Append one event to the facility's chain; dated today unless told otherwise. *payload*: values, or canonical JSON."""
         booked = booked_on or self.today
         row = {
             "tenant": self.unit.tenant,
@@ -119,7 +126,7 @@ class Dossier:
             "booked_on": booked,
             "recorded_at": self.unit.now,
             "reverses": reverses,
-            "payload": canonical_json(payload),
+            "payload": payload if isinstance(payload, str) else canonical_json(payload),
             "actor": self.unit.actor,
             "approver": self.unit.approver,
             "four_eyes": int(self.unit.four_eyes),
@@ -164,7 +171,7 @@ class Dossier:
         assert not sum(change.values()), "an entry that does not balance"
         for (account, class_), amount in change.items():
             line = {
-                "entry": self.unit.command_id, "line": len(self.lines) + 1, "day": self.today, "source": "command",
+                "entry": self.unit.command_id, "line": next(self.unit.lines), "day": self.today, "source": "command",
                 "loan": loan.id, "class": class_, "account": account, "amount_minor": amount,
             }  # fmt: skip
             named = ("tenant", "bucket", "product", "currency")
@@ -181,7 +188,8 @@ class Dossier:
             row for row in self.accruals if row["loan"] != loan.id
         ]  # one command may settle a loan twice
         self.accruals = others + [accrual_columns(loan.row, life, row) for row in after.rows]
-        self.changed.append(loan.row)
+        if not loan.new:
+            self.changed.append(loan.row)
         loan.life, loan._state = life, after.state
 
     def release(self, row: dict[str, Any], life: LoanLife, held: LoanState) -> LoanFile:
@@ -192,7 +200,8 @@ class Dossier:
         return loan
 
     def write(self) -> None:
-        """Write what was added: events with their notices, journal, caches."""
+        """Write what was added: new loans, events with their notices, journal, caches."""
+        lending.add_loans(self.unit, self.opened)
         lending.add_events(self.unit, self.events)
         lending.add_journal(self.unit, self.lines)
         lending.drop_accruals(self.unit, self.dropped)

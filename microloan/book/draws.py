@@ -16,6 +16,7 @@ from ..money import amount_text, positive_minor, to_major
 from ..products import Product
 from ..servicing.facility import DrawRequest, ExposureCap, Refusal, available, draw_refusals
 from ..store import catalogue, lending, reading
+from ..store.chain import canonical_parts
 from ..store.unit import Unit
 from ..terms import LoanTerms, Method
 from . import lender
@@ -24,7 +25,6 @@ from .ceilings import ceiling_in_force
 from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
 from .facilities import line_of
 from .lives import CONFIRMED, DRAWN, FAILED, LoanLife, parse_rate
-from .related import locked_group
 from .results import Drawdown, Loan, Payout
 from .views import loan_view
 
@@ -92,9 +92,10 @@ def _caps(unit: Unit, product: Product, dossier: Dossier) -> Sequence[ExposureCa
     )
     if lender.dated_caps(unit, dossier.today) is None:
         return caps
-    group = locked_group(
-        unit, merchant, dossier.today
-    )  # two related merchants must not draw under one cap at once
+    from .related import locked_group
+
+    # Two related merchants must not draw under one cap at once.
+    group = locked_group(unit, merchant, dossier.today)
     return [*caps, *lender.exposure_caps(unit, merchant, group)]
 
 
@@ -115,30 +116,34 @@ def _refused(facility_id: str, amount: str, refusals: Sequence[Refusal]) -> Draw
 
 def _pending(dossier: Dossier, terms: LoanTerms) -> LoanFile:
     row = dossier.row
-    loan: dict[str, Any] = {
-        name: row[name] for name in ("tenant", "bucket", "merchant", "product", "product_version", "currency")
-    } | {
-        "id": dossier.unit.new_id("loan", row["bucket"]),
-        "facility": dossier.id,
-        "terms": terms.text,
-        "drawn_minor": terms.principal_minor,
-        "drawn_on": dossier.today,
-        "start": None,
-        "maturity": None,
-        "status": "pending",
-        "principal_minor": 0,
-        "credit_minor": 0,
-        "class": "normal",
-        "memo": 0,
-        "oldest_due": None,
-        "held_through": None,
-        "held_reason": None,
-    }
-    lending.add_loan(dossier.unit, loan)
-    payload = {"amount_minor": terms.principal_minor, "terms": terms.canonical()}
-    dossier.book(DRAWN, payload, loan=loan["id"])
+    loan = dossier.open(
+        {
+            name: row[name]
+            for name in ("tenant", "bucket", "merchant", "product", "product_version", "currency")
+        }
+        | {
+            "id": dossier.unit.new_id("loan", row["bucket"]),
+            "facility": dossier.id,
+            "terms": terms.text,
+            "drawn_minor": terms.principal_minor,
+            "drawn_on": dossier.today,
+            "drawn_at": dossier.unit.now,
+            "start": None,
+            "maturity": None,
+            "status": "pending",
+            "principal_minor": 0,
+            "credit_minor": 0,
+            "class": "normal",
+            "memo": 0,
+            "oldest_due": None,
+            "held_through": None,
+            "held_reason": None,
+        }
+    )
+    payload = canonical_parts(amount_minor=str(terms.principal_minor), terms=terms.text)
+    dossier.book(DRAWN, payload, loan=loan.id)
     row["pending_minor"] += terms.principal_minor
-    return LoanFile(loan, LoanLife(), dossier.today)
+    return loan
 
 
 def confirm_payout(unit: Unit, loan_id: str, value_date: date | None) -> Loan:
@@ -169,7 +174,8 @@ def _confirmed(dossier: Dossier, loan: LoanFile, agreed: LoanTerms) -> LoanLife:
     row = loan.row
     product = catalogue.product(dossier.unit, row["product"], row["product_version"])
     terms = with_rolled_dates(dossier.unit, product, agreed)
-    event = dossier.book(CONFIRMED, {"terms": terms.canonical()}, loan=loan.id, value_date=terms.start)
+    payload = canonical_parts(terms=terms.text)
+    event = dossier.book(CONFIRMED, payload, loan=loan.id, value_date=terms.start)
     row |= {"terms": terms.text, "start": terms.start}
     dossier.row["pending_minor"] -= row["drawn_minor"]
     return LoanLife(agreed=terms, payout_family=(event["id"],))

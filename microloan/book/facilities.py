@@ -11,7 +11,7 @@ from ..errors import EventRefused
 from ..money import to_major
 from ..rates import Rate
 from ..servicing.facility import Line, available
-from ..store import lending
+from ..store import catalogue, lending
 from ..store.unit import Unit
 from .dossier import Dossier, open_dossier, refuse_unless
 from .results import Facility
@@ -80,10 +80,24 @@ def close(unit: Unit, facility_id: str, reason: str) -> Facility:
 
 
 def set_limit(unit: Unit, facility_id: str, limit_minor: int, reason: str) -> Facility:
-    """Set the standing limit by hand, in minor units; the seasonal one stays. Raises EventRefused unless live."""
+    """Set the standing limit by hand, in minor units; the seasonal one stays.
+
+    Raises EventRefused unless live, and for more than the product lends to one merchant: no draw could use it.
+    """
     dossier = open_dossier(unit, facility_id)
+    _guard_cap(dossier, limit_minor)
     seasonal = (dossier.row["seasonal_limit_minor"], dossier.row["seasonal_until"])
     return _limited(dossier, limit_minor, *seasonal, {"reason": reason})
+
+
+def _guard_cap(dossier: Dossier, limit: int) -> None:
+    row = dossier.row
+    product = catalogue.product(dossier.unit, row["product"], row["product_version"])
+    most = product.caps.minor(row["currency"])
+    if most is not None and limit > most:
+        shown = to_major(most, row["currency"])
+        reason = f"its product lends at most {shown} to one merchant; set a limit up to that"
+        raise EventRefused(code="limit_above_cap", subject=dossier.id, reason=reason)
 
 
 def review_limit(

@@ -85,10 +85,11 @@ def operations() -> tuple[Operation, ...]:
     """Every command that may have to wait for a second person."""
     from .lender import SET_SETTINGS
     from .receipts import ASSIGN_RECEIPT
+    from .ring_lessons import LEARN
     from .subjects import ERASE
     from .sweeps import ASSIGN_SETTLEMENT
 
-    return (*_OF_LENDING, ASSIGN_RECEIPT, ASSIGN_SETTLEMENT, SET_SETTINGS, ERASE)
+    return (*_OF_LENDING, ASSIGN_RECEIPT, ASSIGN_SETTLEMENT, SET_SETTINGS, ERASE, LEARN)
 
 
 def operation_named(name: str) -> Operation:

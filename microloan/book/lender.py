@@ -1,41 +1,7 @@
 """What is the lender's own and changes with time: net assets, LPR, rate ceilings, caps, holidays, accounts, four eyes.
 
-    four_eyes = "on"
-    [[net_assets]]
-    from = 2025-01-01
-    amount = "500000000"
-    [[lpr]]
-    from = 2025-01-20
-    rate = "3.1%"
-    [[ceilings]]
-    from = 2025-01-01
-    yearly = "24%"
-    [[caps]]
-    from = 2025-01-01
-    merchant_share = "10%"          # of net assets, per merchant
-    group_share = "15%"             # of net assets, per merchant with its related parties
-    group_amount = "5000000"
-    [[holidays]]
-    from = 2025-01-01
-    days = [2025-01-28, 2025-01-29]
-    [[accounts]]
-    from = 2025-01-01
-    payout = "…"
-    [[back_dating]]
-    from = 2025-01-01
-    days = 7                        # with four eyes: older entries wait for a second person
-    [[provisions]]
-    from = 2025-01-01               # not before the open day: closed days keep the rates they had
-    normal = "1.5%"
-    special_mention = "3%"
-    substandard = "30%"
-    doubtful = "60%"
-    loss = "100%"
-    [[retention]]
-    from = 2025-01-01
-    years = 10                      # a merchant's data are kept that long after its last contract
-
-Every entry counts from its day until the next one. A cap without its input is reported as not set; it never passes as met.
+What a file of them says: :mod:`.lender_file`. Every entry counts from its day until the next one. A cap without its input is
+reported as not set; it never passes as met.
 
 Source: SEMANTICS 2 (dated configuration, never constants).
 """
@@ -44,23 +10,20 @@ from __future__ import annotations
 
 import json
 import secrets
-import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from ..accounting.provisions import SHIPPED_RATES
-from ..days import FIRST_DAY, parse_date
-from ..errors import InvalidFile, InvalidSetting, MicroloanError
-from ..money import plain_decimal, to_major, to_minor
+from ..days import FIRST_DAY
+from ..errors import InvalidSetting
+from ..money import to_major, to_minor
 from ..products import RateCeiling
-from ..rates import parse_percentage, rate_decimal
+from ..rates import share_text
 from ..servicing.facility import ExposureCap
 from ..store import catalogue
 from ..store import settings as store
@@ -71,161 +34,18 @@ from .desk import Desk
 from .requests import Operation, Payload, command
 from .results import Waiting
 
+if TYPE_CHECKING:
+    from .lender_file import LenderFile
+
 _KEY_NAME = "identifier_key"
 
-#: Years of keeping where the lender has not said otherwise. House rule; RELIABILITY (retention hold).
-RETENTION_YEARS = 10
-
-
-def _checked(read: Any) -> Any:
-    def check(given: object) -> Any:
-        try:
-            return read(given)
-        except MicroloanError as refused:
-            raise ValueError(refused.message) from None
-
-    return BeforeValidator(check)
-
-
-Day = Annotated[date, _checked(lambda given: parse_date(given, "from"))]
-Share = Annotated[Fraction, _checked(lambda given: parse_percentage(given, "share"))]
-Amount = Annotated[Decimal, _checked(lambda given: plain_decimal(given, "amount"))]
-
-
-class _Dated(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True
-    )
-
-    first_day: Day = Field(alias="from")
-
-
-class NetAssets(_Dated):
-    """The lender's net assets, in major units of the book's currency."""
-
-    amount: Amount
-
-
-class LoanPrimeRate(_Dated):
-    """The LPR as a yearly fraction."""
-
-    rate: Share
-
-
-class Caps(_Dated):
-    """The most that may be lent: shares of net assets and an amount per group of related merchants."""
-
-    merchant_share: Share | None = None
-    group_share: Share | None = None
-    group_amount: Amount | None = None
-
-
-class Holidays(_Dated):
-    """Days on which nothing falls due, beside weekends."""
-
-    days: tuple[Day, ...]
-
-
-class BackDating(_Dated):
-    """How many days back one person alone may date an entry in a book with four eyes."""
-
-    days: Annotated[int, Field(ge=0, le=3660, strict=True)]
-
-
-class Provisions(_Dated):
-    """Shares of principal set aside per class, all five of them (拨备率)."""
-
-    normal: Share
-    special_mention: Share
-    substandard: Share
-    doubtful: Share
-    loss: Share
-
-
-class Retention(_Dated):
-    """Years for which a merchant's data are kept after the last contract has ended."""
-
-    years: Annotated[int, Field(ge=0, le=100, strict=True)]
-
-
-class Accounts(_Dated):
-    """The lender's accounts by purpose."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", arbitrary_types_allowed=True, populate_by_name=True)
-
-
-class LenderFile(BaseModel):
-    """A file of settings; what it does not name stays as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    four_eyes: Literal["off", "on"] | None = None
-    net_assets: tuple[NetAssets, ...] = ()
-    lpr: tuple[LoanPrimeRate, ...] = ()
-    ceilings: tuple[RateCeiling, ...] = ()
-    caps: tuple[Caps, ...] = ()
-    holidays: tuple[Holidays, ...] = ()
-    accounts: tuple[Accounts, ...] = ()
-    back_dating: tuple[BackDating, ...] = ()
-    provisions: tuple[Provisions, ...] = ()
-    retention: tuple[Retention, ...] = ()
-
-    @classmethod
-    def read(cls, file: Path | str) -> LenderFile:
-        """The settings in a TOML file. Raises InvalidFile, InvalidSetting."""
-        try:
-            return cls.parse(tomllib.loads(Path(file).read_text(encoding="utf-8")))
-        except OSError as error:
-            raise InvalidFile(
-                code="unreadable_file", file=str(file), reason=f"cannot be read: {error.strerror}"
-            ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidFile(file=str(file), reason=f"is no TOML file: {error}") from None
-
-    @classmethod
-    def parse(cls, given: dict[str, Any]) -> LenderFile:
-        """The settings in a mapping. Raises InvalidSetting naming the first that is wrong."""
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            value = str(first.get("input"))[:40]
-            raise InvalidSetting(field=where, value=value, reason=first["msg"]) from None
-
-    def entries(self) -> Iterator[tuple[str, date, str]]:
-        """Name, first day and value (canonical JSON) of every dated entry."""
-        for name in _NAMES:
-            for entry in getattr(self, name):
-                yield name, entry.first_day, canonical_json(_plain(entry))
-
-
-_NAMES = (
+#: Kinds of dated entries.
+NAMES = (
     "net_assets", "lpr", "ceilings", "caps", "holidays", "accounts", "back_dating", "provisions", "retention",
 )  # fmt: skip
 
-
-def _plain(entry: BaseModel) -> dict[str, Any]:
-    values = {**entry.__dict__, **(entry.model_extra or {})}
-    return {
-        ("from" if name == "first_day" else name): _text(value)
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def _text(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_text(part) for part in value]
-    if isinstance(value, Fraction):
-        return _share_text(value)
-    return value if isinstance(value, int | bool) else str(value)
-
-
-def _share_text(share: Fraction) -> str:
-    """An exact share as a decimal where it is one, else as a fraction."""
-    decimal = rate_decimal(share, 18)
-    return f"{decimal:f}" if Fraction(decimal) == share else str(share)
+#: Years of keeping where the lender has not said otherwise. House rule; RELIABILITY (retention hold).
+RETENTION_YEARS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +85,7 @@ class Lender:
 
         With the four-eyes setting on it waits for a second person, the setting itself included.
         """
-        file = given if isinstance(given, LenderFile) else _read(given)
+        file = _read(given)
         request = {
             "four_eyes": file.four_eyes,
             "entries": [[name, day.isoformat(), json.loads(value)] for name, day, value in file.entries()],
@@ -277,7 +97,11 @@ class Lender:
         return self._desk.read(lambda unit: _show(unit, as_of or unit.book_day()))
 
 
-def _read(given: Path | str | dict[str, Any]) -> LenderFile:
+def _read(given: Path | str | dict[str, Any] | LenderFile) -> LenderFile:
+    from .lender_file import LenderFile
+
+    if isinstance(given, LenderFile):
+        return given
     return LenderFile.parse(given) if isinstance(given, dict) else LenderFile.read(given)
 
 
@@ -326,18 +150,18 @@ def _show(unit: Unit, day: date) -> LenderSettings:
     listed = tuple(
         Setting(row.name, row.effective_on, json.loads(row.value), row.set_by)
         for row in store.settings(unit)
-        if row.name in (*_NAMES, "four_eyes")
+        if row.name in (*NAMES, "four_eyes")
     )
     return LenderSettings(
         day, currency, book.four_eyes if book else "off", None if assets is None else to_major(assets, currency),
-        None if lpr is None else _share_text(lpr), ceiling, listed,
+        None if lpr is None else share_text(lpr), ceiling, listed,
     )  # fmt: skip
 
 
 def _ceiling_text(unit: Unit, day: date) -> str | None:
     begun = [each for each in rate_ceilings(unit) or () if each.first_day <= day]
     limit = begun[-1].limit(lpr_on(unit, day)) if begun else None
-    return None if limit is None else _share_text(limit)
+    return None if limit is None else share_text(limit)
 
 
 # --- what other rooms ask --------------------------------------------------------------------------------------------
@@ -362,20 +186,28 @@ def lpr_on(unit: Unit, day: date) -> Fraction | None:
 
 def rate_ceilings(unit: Unit) -> tuple[RateCeiling, ...] | None:
     """The lender's own rate ceilings by their first day; None where none is set (the product's count then)."""
-    rows = [row for row in store.settings(unit) if row.name == "ceilings"]
+    rows = store.settings_named(unit, "ceilings")
     return tuple(RateCeiling.model_validate(json.loads(row.value)) for row in rows) or None
 
 
 def holidays(unit: Unit) -> frozenset[date]:
     """Every holiday on file."""
-    rows = [row for row in store.settings(unit) if row.name == "holidays"]
+    rows = store.settings_named(unit, "holidays")
     return frozenset(date.fromisoformat(day) for row in rows for day in json.loads(row.value)["days"])
 
 
 def provision_rates(unit: Unit, day: date) -> Mapping[str, Fraction]:
     """The share of principal set aside per class at the close of a day: the lender's own, else the shipped ones."""
-    found = _value_on(unit, "provisions", day)
-    return SHIPPED_RATES if found is None else {name: Fraction(found[name]) for name in CLASS_NAMES}
+    return provision_rates_on(unit, [day])[day]
+
+
+def provision_rates_on(unit: Unit, days: Sequence[date]) -> dict[date, Mapping[str, Fraction]]:
+    """As :func:`provision_rates`, for several days in one reading."""
+    set_on = [(row.effective_on, json.loads(row.value)) for row in store.settings_named(unit, "provisions")]
+    own = [(first, {name: Fraction(given[name]) for name in CLASS_NAMES}) for first, given in set_on]
+    return {
+        day: next((rates for first, rates in reversed(own) if first <= day), SHIPPED_RATES) for day in days
+    }
 
 
 def retention_years(unit: Unit, day: date) -> int:

@@ -25,7 +25,6 @@ from ..store.transactions import HostSession, OwnEngine
 from ..store.unit import Ids, Unit, random_id
 from . import (
     ceilings,
-    closing,
     corrections,
     draws,
     enquiries,
@@ -33,14 +32,9 @@ from . import (
     guarded,
     offers,
     payments,
-    reporting,
     setup,
-    statements,
-    verification,
 )
-from .backup import Backup, backup
 from .desk import Desk, amount_key
-from .integrity import DoctorReport, against_anchors, anchor_line, append_anchor, doctor, read_anchors
 from .notices import Events
 from .products import Products
 from .requests import Requests, command
@@ -75,7 +69,10 @@ if TYPE_CHECKING:
     from ..reports.result import Report
     from ..reports.statement_page import StatementPaper
     from ..underwriting.policy import Policy
+    from . import closing, reporting, verification
+    from .backup import Backup
     from .cash_files import CashReport, Layout
+    from .integrity import DoctorReport
     from .lender import Lender
     from .merchants import Merchants
     from .promises import Promises
@@ -654,14 +651,20 @@ class LoanBook:
 
         Closing twice changes nothing. Raises EventRefused (``day_not_ended``). A loan that fails is held and reported.
         """
+        from . import closing
+
         return closing.close_day(self._desk, to, progress)
 
     def held(self) -> tuple[Held, ...]:
         """Loans the close has set aside, with the reason."""
+        from . import closing
+
         return self._desk.read(closing.held)
 
     def release(self, loan_id: str, *, idempotency_key: str | None = None) -> Loan:
         """Let a held loan go on; what passed meanwhile is posted today. Raises EventRefused unless held."""
+        from . import closing
+
         return self._desk.command(
             "release",
             {"loan": loan_id},
@@ -717,13 +720,18 @@ class LoanBook:
 
         ``microloan.reports.statement_page.statement_page(paper, "zh")`` makes the page a merchant is sent.
         """
+        from . import statements
+
         return self._desk.read(lambda unit: statements.paper(unit, subject, first, last))
 
     @contextmanager
     def journal(self, first: date | None = None, last: date | None = None) -> Iterator[Iterator[JournalLine]]:
-        """The journal's lines from *first* to *last*, streamed: ``with book.journal() as lines: …``."""
-        with self._desk.transactions.reading() as connection:
-            yield enquiries.journal(self._desk.unit(connection), first, last)
+        """The journal's lines from *first* to *last*, streamed: ``with book.journal() as lines: …``.
+
+        Whatever is raised inside the ``with`` by its caller passes unchanged.
+        """
+        with self._desk.stream(lambda unit: enquiries.journal(unit, first, last)) as lines:
+            yield lines
 
     def trial_balance(self, as_of: date | None = None) -> TrialBalance:
         """The balances of all accounts up to a day."""
@@ -749,6 +757,8 @@ class LoanBook:
 
         ``book.report("aging").to_frame()``
         """
+        from . import reporting
+
         return self._desk.read(lambda unit: reporting.report(unit, name, as_of, first, last, by, progress))
 
     def portfolio_pack(
@@ -759,6 +769,8 @@ class LoanBook:
         progress: verification.Progress | None = None,
     ) -> reporting.PortfolioPack:
         """All that the portfolio page shows, read in one pass. Raises InvalidDate for a day still to come."""
+        from . import reporting
+
         return self._desk.read(lambda unit: reporting.pack(unit, as_of, first, progress))
 
     def rate_ceiling_report(self, first: date | None = None, last: date | None = None) -> RateCeilingReport:
@@ -773,6 +785,9 @@ class LoanBook:
         With *anchor*, a file kept elsewhere: what an earlier line of it names must still be there, and a clean book adds a
         line of its own. Raises InvalidFile for a file that is none of ours.
         """
+        from . import verification
+        from .integrity import against_anchors, anchor_line, append_anchor, read_anchors
+
         anchors = read_anchors(anchor) if anchor is not None else []
 
         def look(unit: Unit) -> tuple[VerifyReport, str]:
@@ -787,15 +802,21 @@ class LoanBook:
 
     def anchor(self, file: Path) -> None:
         """Add the newest seals and heads to an anchor file, unchecked: after each close. Raises InvalidFile."""
+        from .integrity import anchor_line, append_anchor, read_anchors
+
         read_anchors(file)
         append_anchor(file, self._desk.read(anchor_line))
 
     def backup(self, file: Path) -> Backup:
         """Copy a SQLite book in use to a new file. Raises StorageFailed, on PostgreSQL always: it has its own tools."""
+        from .backup import backup
+
         return backup(self._database, file)
 
     def doctor(self) -> DoctorReport:
         """Look at the database, its schema and the clock; changes nothing."""
+        from .integrity import doctor
+
         return doctor(self._desk, self._database)
 
     @property

@@ -7,7 +7,7 @@ Ordered per facility. A consumer remembers the ids it has seen, reads with :meth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -160,14 +160,18 @@ def _send(send: Callable[[Notice], object], notice: Notice) -> None:
         raise _NotSent(error) from error
 
 
-def day_closed(unit: Unit, bucket: int, day: date) -> None:
-    """The notice that a bucket has closed a day, in the transaction that closed it."""
+def days_closed(unit: Unit, bucket: int, days: Sequence[date]) -> None:
+    """The notices that a bucket has closed these days, in the transaction that closed them."""
+    store.add_notices(unit, [_day_closed(unit, bucket, day) for day in days])
+
+
+def _day_closed(unit: Unit, bucket: int, day: date) -> dict[str, Any]:
     data = {"bucket": bucket, "day": day, "open_day": day + timedelta(days=1)}
-    store.add_notice(unit, {
+    return {
         "tenant": unit.tenant, "bucket": bucket, "id": f"day-{bucket:02d}-{day.toordinal()}", "facility": "",
         "seq": day.toordinal(), "type": "microloan.day_closed.v1", "subject": str(day), "time": unit.now,
         "data": canonical_json(data), "published_at": None,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def _checked(limit: int) -> int:

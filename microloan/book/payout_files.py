@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from ..errors import BadInput
 from ..intake.rows import RowLayout
@@ -14,36 +11,24 @@ from ..intake.sales import Progress, silent
 from ..store import lending
 from ..store.unit import Unit
 from . import draws, guarded
-from .cash_files import CashReport, Layout, layout_of, take_file
+from .cash_files import CashReport, Cells, Layout, MoneyFile, layout_of, take_file
 from .desk import Desk
 from .dossier import RUNNING, open_dossier, refuse_unless
-from .requests import needs_another
+from .requests import require_attended
 
 REQUIRED = ("loan_id", "status")
 OPTIONAL = ("value_date", "reason")
+_FILE = MoneyFile("payout.answer", REQUIRED, OPTIONAL, recorded=(*REQUIRED, *OPTIONAL))
 PAID, FAILED = "paid", "failed"
 
 
 def load(desk: Desk, file: Path | str, layout: Layout = None, progress: Progress = silent) -> CashReport:
     """Confirm or fail payouts row by row; a row that says again what the book knows is a duplicate. Raises InvalidFile."""
     how = layout_of(layout)
-
-    def take(cells: Mapping[str, str]) -> str:
-        def act(unit: Unit) -> _Outcome:
-            return _Outcome(_take(unit, cells, how))
-
-        return desk.command("payout.answer", dict(cells), act, _Outcome, subject=cells["loan_id"]).word
-
-    return take_file(file, REQUIRED, OPTIONAL, how, take, progress)
+    return take_file(desk, _FILE, file, how, lambda unit, cells: _take(unit, cells, how), progress)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    word: str
-    replayed: bool = False
-
-
-def _take(unit: Unit, cells: Mapping[str, Any], how: RowLayout) -> str:
+def _take(unit: Unit, cells: Cells, how: RowLayout) -> str:
     loan_id, word = cells["loan_id"], cells["status"].lower()
     if word not in (PAID, FAILED):
         raise BadInput(field="status", value=cells["status"], reason=f"one of {PAID}, {FAILED}")
@@ -54,14 +39,7 @@ def _take(unit: Unit, cells: Mapping[str, Any], how: RowLayout) -> str:
         draws.fail_payout(unit, loan_id, cells["reason"])
     else:
         payload = {"loan": loan_id, "value_date": None if day is None else str(day)}
-        alone = not unit.approver and needs_another(unit, guarded.CONFIRM_PAYOUT, payload)
-        refuse_unless(
-            not alone,
-            "needs_second_person",
-            loan_id,
-            "is dated too far back for one person; confirm it by command",
-        )
-        draws.confirm_payout(unit, loan_id, day)
+        draws.confirm_payout(require_attended(unit, guarded.CONFIRM_PAYOUT, payload), loan_id, day)
     return "accepted"
 
 

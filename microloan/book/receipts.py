@@ -10,7 +10,6 @@ Source: house rule; the split over a facility's loans is SEMANTICS 4.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,25 +17,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, InvalidDate, MicroloanError, NotFound
+from ..errors import BadInput, InvalidDate, NotFound
 from ..intake.rows import RowLayout
 from ..intake.sales import Progress, silent
 from ..money import to_major
 from ..store import cash, lending
 from ..store.unit import Unit
 from . import guarded, payments
-from .cash_files import CashReport, Layout, layout_of, named, take_file
+from .cash_files import CashReport, Cells, Layout, MoneyFile, layout_of, named, take_file, tried
 from .desk import Desk
 from .dossier import refuse_unless
 from .merchants import digest_of
-from .requests import Operation, Payload, command, needs_another
+from .requests import Operation, Payload, command, require_attended
 from .results import Waiting
 
 REQUIRED = ("receipt_id", "received_on", "amount")
 OPTIONAL = ("reference", "payer_account")
+_FILE = MoneyFile("receipt", REQUIRED, OPTIONAL, recorded=REQUIRED)
 #: The kind under which a merchant's bank accounts are registered: ``merchant identify M account NUMBER``.
 ACCOUNT = "account"
-_NAMED = re.compile(r"\b(?:loan|fac)-[0-9]{2,4}-[0-9a-z]{1,40}\b", re.ASCII)
 _REFERENCE_AT_MOST = 500
 
 
@@ -71,15 +70,10 @@ class Receipts:
         """Take in a bank's file, each row once; what waits is tried again. Raises InvalidFile."""
         how = layout_of(layout)
 
-        def take(cells: Mapping[str, str]) -> str:
-            request = {name: cells[name] for name in ("receipt_id", "received_on", "amount")}
+        def take(unit: Unit, cells: Cells) -> str:
+            return _take(unit, _row(unit, cells, how))
 
-            def act(unit: Unit) -> _Outcome:
-                return _Outcome(_take(unit, _row(unit, cells, how)))
-
-            return self._desk.command("receipt", request, act, _Outcome, subject=cells["receipt_id"]).word
-
-        return take_file(file, REQUIRED, OPTIONAL, how, take, progress)
+        return take_file(self._desk, _FILE, file, how, take, progress)
 
     def list(
         self, status: str | None = None, first: date | None = None, last: date | None = None
@@ -119,13 +113,7 @@ class Receipts:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    word: str
-    replayed: bool = False
-
-
-def _row(unit: Unit, cells: Mapping[str, str], how: RowLayout) -> dict[str, Any]:
+def _row(unit: Unit, cells: Cells, how: RowLayout) -> dict[str, Any]:
     minor = how.minor(cells["amount"], unit.book.currency, "amount")
     if minor <= 0:
         raise BadInput(
@@ -173,7 +161,7 @@ def _take(unit: Unit, row: dict[str, Any]) -> str:
 
 def _match(unit: Unit, row: Mapping[str, Any]) -> tuple[str, str, str]:
     """The loan or facility a receipt is for, by what it was found, or else why none was."""
-    named = sorted(set(_NAMED.findall(row["reference"])))
+    named = sorted(set(cash.CONTRACT.findall(row["reference"])))
     if len(named) == 1:
         return named[0], "reference", ""
     if len(named) > 1:
@@ -186,24 +174,20 @@ def _match(unit: Unit, row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _try(unit: Unit, row: Mapping[str, Any], subject: str, by: str) -> str:
-    """Book a match, or say why it cannot be; a refused repayment leaves nothing."""
-    try:
-        with unit.connection.begin_nested():
-            _guard_unattended(unit, subject, row["received_on"])
-            _book(unit, row["id"], subject, row["amount_minor"], row["received_on"], by)
-    except MicroloanError as refused:
-        if refused.exit_status not in (2, 3, 4):
-            raise
-        return refused.code
-    return ""
+    """Book a match, or say why it cannot be; a day far back needs a second person."""
+
+    def act() -> None:
+        attending = require_attended(
+            unit, guarded.REPAY, {"subject": subject, "value_date": str(row["received_on"])}
+        )
+        _guard_held(unit, subject)
+        _book(attending, row["id"], subject, row["amount_minor"], row["received_on"], by)
+
+    return tried(unit, act)[1]
 
 
-def _guard_unattended(unit: Unit, subject: str, day: date) -> None:
-    """Refuse what a person has to look at: a day far back, a line of which a loan is held and could not be paid."""
-    alone = not unit.approver and needs_another(
-        unit, guarded.REPAY, {"subject": subject, "value_date": str(day)}
-    )
-    refuse_unless(not alone, "needs_second_person", subject, "is dated too far back for one person")
+def _guard_held(unit: Unit, subject: str) -> None:
+    """Refuse a payment to a line of which a loan is held and could not be paid. Raises EventRefused."""
     if not subject.startswith("loan-"):
         held = cash.held_loan_of(unit, lending.facility(unit, subject).merchant)
         refuse_unless(held is None, "loan_held", subject, f"its loan {held} is held")

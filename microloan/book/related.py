@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from ..risk.findings import Declared, RelatedParty, related_parties
+from ..risk.links import DEFAULT_RULES, LinkRules
 from ..risk.rings import Neighbourhood, Ring, around, ring_around
 from ..store import merchants as directory
 from ..store import settings
 from ..store.lending import Row
 from ..store.rings import HOPS, Key, Register, surroundings_in
 from ..store.unit import Unit
+from .ring_lessons import rules_on
 
 #: Related parties at which no more are looked for.
 MOST_PARTIES = 200
@@ -45,8 +47,9 @@ class Circles:
     """The circles of merchants at the end of a day; what several of them need is read once."""
 
     def __init__(self, unit: Unit, as_of: date, on_file: OnFile, hops: int = HOPS) -> None:
-        self._register, self._on_file, self._hops = Register(unit, as_of), on_file, hops
+        self._unit, self._register, self._on_file, self._hops = unit, Register(unit, as_of), on_file, hops
         self._found: dict[str, Neighbourhood] = {}
+        self._on_day: LinkRules | None = None
 
     def read_ahead(self, merchants: Sequence[str]) -> None:
         """Read at once what the circles of these merchants will need."""
@@ -75,6 +78,9 @@ class Circles:
     def _around(self, merchant: str) -> Neighbourhood:
         if merchant not in self._found:
             read = surroundings_in(self._register, merchant, self._hops)
+            rules = (
+                self._rules() if read.holdings else DEFAULT_RULES
+            )  # most share nothing: nothing is asked for them
             self._found[merchant] = around(
                 merchant,
                 read.holdings,
@@ -82,8 +88,15 @@ class Circles:
                 hops=self._hops,
                 hubs=read.hubs,
                 complete=read.complete,
+                rules=rules,
             )
         return self._found[merchant]
+
+    def _rules(self) -> LinkRules:
+        """The rules on file on the day, asked for once."""
+        if self._on_day is None:
+            self._on_day = rules_on(self._unit, self._register.as_of)
+        return self._on_day
 
 
 def circle_of(unit: Unit, merchant: str, as_of: date, hops: int = HOPS) -> Circle:

@@ -64,14 +64,29 @@ def command(
     """Carry out a command, or put it on file where the book wants a second person and none stands behind it."""
 
     def act(unit: Unit) -> T | Waiting:
-        if not needs_another(unit, operation, payload):
-            return cast(T, operation.act(unit, payload))
-        if unit.approver:
-            return cast(T, operation.act(replace(unit, four_eyes=True), payload))
-        return _file(unit, operation, payload)
+        attending = attended(unit, operation, payload)
+        if attending is None:
+            return _file(unit, operation, payload)
+        return cast(T, operation.act(attending, payload))
 
     answered = cast("type[T | Waiting]", kind | Waiting)
     return desk.command(operation.name, payload, act, answered, key=key, subject=operation.subject(payload))
+
+
+def attended(unit: Unit, operation: Operation, payload: Payload) -> Unit | None:
+    """The unit that may carry out a command, marked where only the second person lets it; None where that person lacks."""
+    if not needs_another(unit, operation, payload):
+        return unit
+    return replace(unit, four_eyes=True) if unit.approver else None
+
+
+def require_attended(unit: Unit, operation: Operation, payload: Payload) -> Unit:
+    """As :func:`attended`, for what cannot be put on file. Raises EventRefused where the second person lacks."""
+    attending = attended(unit, operation, payload)
+    if attending is None:
+        reason = "is dated too far back for one person; ask for it by command"
+        raise EventRefused(code="needs_second_person", subject=operation.subject(payload), reason=reason)
+    return attending
 
 
 def needs_another(unit: Unit, operation: Operation, payload: Payload) -> bool:
@@ -96,23 +111,27 @@ def _file(unit: Unit, operation: Operation, payload: Payload) -> Waiting:
     """Put a command on file, once it is known that it could be carried out today; what waits already waits once."""
     subject = operation.subject(payload)
     four_eyes.require_somebody(unit.actor, subject)
-    known = store.same_waiting(unit, operation.name, canonical_json(payload))
+    asked = canonical_json(payload)
+    asked_hash = store.asked_hash(operation.name, asked)
+    known = store.same_waiting(unit, asked_hash)
     if known is not None:
-        return Waiting(known.id, known.operation, known.subject, known.created_by)
+        return _waits(known)
     attempt = unit.connection.begin_nested()
     try:
         operation.act(unit, payload)
     finally:
         attempt.rollback()
     bucket = operation.bucket(unit, payload)
-    request_id = unit.new_id("req", bucket)
-    store.add_request(unit, {
-        "tenant": unit.tenant, "bucket": bucket, "id": request_id, "operation": operation.name, "subject": subject,
-        "payload": canonical_json(payload), "reason": str(payload.get("reason") or ""), "created_by": unit.actor,
-        "created_on": unit.day_of(bucket), "created_at": unit.now, "status": "waiting", "decided_by": None,
-        "decided_at": None, "note": "", "command": "",
-    })  # fmt: skip
-    return Waiting(request_id, operation.name, subject, unit.actor)
+    return _waits(store.add_request(unit, {
+        "tenant": unit.tenant, "bucket": bucket, "id": unit.new_id("req", bucket), "operation": operation.name,
+        "subject": subject, "payload": asked, "asked_hash": asked_hash, "reason": str(payload.get("reason") or ""),
+        "created_by": unit.actor, "created_on": unit.day_of(bucket), "created_at": unit.now, "status": "waiting",
+        "decided_by": None, "decided_at": None, "note": "", "command": "",
+    }))  # fmt: skip
+
+
+def _waits(row: Row) -> Waiting:
+    return Waiting(row.id, row.operation, row.subject, row.created_by)
 
 
 class Requests:

@@ -23,6 +23,9 @@ from ..store.unit import Unit
 from .desk import Desk
 from .merchants import merchant_of
 from .related import Circle, circle_of
+from .requests import command
+from .results import Waiting
+from .ring_lessons import LEARN, RingLessons, rules_on
 
 if TYPE_CHECKING:
     from ..risk.wholebook import BookRings
@@ -37,7 +40,8 @@ class SharedIdentifier:
     """An identifier that two merchants have, and from when to when both had it.
 
     ``until`` before ``since`` is a change of hands: the one had stopped before the other began. ``holders``: merchants that have
-    it. ``weight``: what it says of the two, from 0 to 1.
+    it. ``weight``: what it says of the two, from 0 to 1. ``telling``: they took it up together in a way that, in this book,
+    neither chance nor custom explains.
     """
 
     one: str
@@ -48,6 +52,7 @@ class SharedIdentifier:
     until: date
     holders: int
     weight: Decimal
+    telling: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,7 @@ def rings_around(unit: Unit, merchant: str, as_of: date | str | None, hops: int)
 
 
 class Risk:
-    """Rings over the whole book. Needs the extra ``risk``."""
+    """Rings over the whole book, and what it teaches about them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -193,6 +198,14 @@ class Risk:
         """
         wanted = _Wanted(by, least_members, overdue_only, most)
         return self._desk.read(lambda unit: _book_rings(unit, _day(unit, as_of), wanted, least_exposure))
+
+    def learn(self, *, idempotency_key: str | None = None) -> RingLessons | Waiting:
+        """Read the book for what identifiers taken up together say in it, and put that on file from the open day on.
+
+        From then on they count in decisions, draws and reports: :mod:`microloan.risk.learning`. The same again changes nothing;
+        with the four-eyes setting on it waits for a second person. Raises FourEyesRequired where that needs an actor.
+        """
+        return command(self._desk, LEARN, {}, RingLessons, key=idempotency_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +261,7 @@ def _book_rings(unit: Unit, day: date, wanted: _Wanted, least_exposure: object) 
     from ..risk.wholebook import Holdings, book_rings  # numpy: few commands need it
 
     holdings = Holdings.streamed(every_holding(unit, day, sorted(DEFAULT_KINDS)))
-    found = book_rings(holdings, day)
+    found = book_rings(holdings, day, rules_on(unit, day))
     chosen = [owes for owes in _owed(unit, day, found) if wanted.admits(owes)]
     chosen.sort(key=lambda owes: (*wanted.rank(owes), owes.number))
     money = _money(unit)
@@ -311,6 +324,7 @@ def _shared(link: Link, circle: Circle) -> SharedIdentifier:
         link.until,
         link.holders,
         _hundredths(link.counted),
+        link.telling,
     )
 
 

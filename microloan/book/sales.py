@@ -48,7 +48,8 @@ class SalesReport:
     ``rejections`` lists the first ones, ``rejected_by_code`` counts all; ``adjusted`` counts rows taken with a date moved to
     the day of payment; ``left_out`` those that a platform's layout knows to be no sale: ``unpaid`` orders,
     ``continuation`` rows with one more article, ``other_entry`` such as fees (entries that are summed to one line count
-    as one). ``mapping`` names the layout. ``first_day`` and ``last_day`` are the days paid that the lines span.
+    as one); and ``refund_stands``: rows that would take back a refund or a cancellation without a later day of change.
+    ``mapping`` names the layout. ``first_day`` and ``last_day`` are the days paid that the lines span.
     """
 
     import_id: str
@@ -262,6 +263,7 @@ class _Import:
     seen: dict[str, set[str]] = field(default_factory=dict)
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
+    refund_stands: int = 0
 
     def run(self) -> SalesReport:
         """Bring everything in, from where an earlier run under the same key stopped."""
@@ -310,11 +312,11 @@ class _Import:
     def _put(self, import_id: str, lines: Lines, before: int) -> None:
         """One batch, in a transaction of its own; lines an earlier or parallel run has brought in are passed over."""
 
-        def act(unit: Unit) -> tuple[dict[ShopKey, ShopPlace], dict[int, int]]:
+        def act(unit: Unit) -> tuple[dict[ShopKey, ShopPlace], dict[int, int], int]:
             row = store.import_row(unit, import_id, lock=True)
             todo = Lines(*(column[max(row.lines_done - before, 0) :] for column in lines))  # type: ignore[arg-type]
             if not todo.line:
-                return {}, {}
+                return {}, {}, 0
             revision = store.next_revision(unit)
             places = known_shops(unit, set(zip(todo.platform, todo.shop_id, strict=True)), self.places)
             if self.staged.mapping.holds == "settlement_documents":
@@ -323,9 +325,10 @@ class _Import:
             store.put_first_settled(unit, revision, self._earlier_settlements(todo))
             duplicates = len(todo.line) - stored.accepted - stored.updated
             store.advance_import(unit, import_id, revision, before + len(lines.line), stored, duplicates)
-            return places, stored.by_shop
+            return places, stored.by_shop, stored.refund_stands
 
-        places, by_shop = self.desk.write(act)
+        places, by_shop, stands = self.desk.write(act)
+        self.refund_stands += stands
         self.places |= places
         self.settled |= self._earlier_settlements(lines)
         for shop, count in by_shop.items():
@@ -395,7 +398,7 @@ class _Import:
             "first_day",
             "last_day",
         )
-        return SalesReport(
+        report = SalesReport(
             import_id=row.id,
             rejections=self.staged.rejections,
             rejected_by_code=json.loads(row.rejected_by_code),
@@ -405,6 +408,13 @@ class _Import:
             mapping=self.staged.mapping.name,
             **{name: getattr(row, name) for name in copied},
         )
+        return self._told_apart(report) if self.refund_stands else report
+
+    def _told_apart(self, report: SalesReport) -> SalesReport:
+        """The register counts every row that changed nothing as a duplicate; what was refused is told."""
+        stands = self.refund_stands
+        left_out = report.left_out | {"refund_stands": stands}
+        return replace(report, duplicates=report.duplicates - stands, left_out=left_out)
 
 
 def _rows(tenant: str, lines: Lines, places: dict[ShopKey, ShopPlace], revision: int) -> list[store.LineRow]:

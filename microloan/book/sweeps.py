@@ -2,8 +2,8 @@
 
 A settlement of a shop is net = captures − refunds − chargebacks. Every running sweep loan of the shop's merchant takes its
 share of the net, oldest loan first; where the shares together exceed the net, the youngest take what is left. Nothing is
-taken of a net that is not above zero. A settlement of an unknown shop, or of a merchant with a held loan, waits; the same
-file again tries it again.
+taken of a net that is not above zero. A settlement of an unknown shop waits, and so does the share of a loan that refuses it,
+such as a held one: the other loans take theirs, and the share is kept for it. The same file again tries again what waits.
 
 Source: SEMANTICS 3 (sweep) and 9.14; CONTRACT 4 (settlements); where several loans share a settlement: house rule.
 """
@@ -15,36 +15,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, InvalidDate, NotFound
+from ..errors import BadInput, EventRefused, InvalidDate, NotFound
 from ..intake.cells import platform_code
 from ..intake.sales import Progress, silent
 from ..money import to_major
 from ..servicing.events import Settled
 from ..servicing.sweep import swept
-from ..store import cash
+from ..store import cash, lending
 from ..store.unit import Unit, bucket_in
 from ..terms import SweepTerms
 from . import guarded
-from .cash_files import CashReport, Layout, layout_of, named, take_file
+from .cash_files import CashReport, Cells, Layout, MoneyFile, layout_of, named, take_file, tried
 from .desk import Desk
-from .dossier import Dossier, LoanFile, open_dossier, open_loan, refuse_unless
+from .dossier import RUNNING, open_dossier, open_loan, refuse_unless
 from .enquiries import loan_file
+from .lives import parse_terms
 from .merchants import find_shop
 from .payments import guard_running, value_day
-from .requests import Operation, Payload, command, needs_another
+from .requests import Operation, Payload, attended, command
 from .results import Waiting
 
 REQUIRED = ("settlement_id", "shop_id", "platform", "settled_on", "captures")
 OPTIONAL = ("refunds", "chargebacks")
+_FILE = MoneyFile("sweep.settlement", REQUIRED, OPTIONAL, recorded=(*REQUIRED, *OPTIONAL))
 _CONTENT = ("shop", "settled_on", "captures_minor", "refunds_minor", "chargebacks_minor")
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A platform's settlement with a shop. ``status`` is ``waiting``, ``booked`` or ``nothing_to_sweep``, with the reason."""
+    """A platform's settlement with a shop. ``status`` is ``waiting``, ``booked`` or ``nothing_to_sweep``, with the reason.
+
+    One that waits because a loan refused its share may have been taken from by other loans: ``sweep reconcile`` tells.
+    """
 
     platform: str
     settlement_id: str
@@ -62,7 +68,7 @@ class SweepDay:
     """A platform's settlements of a day: ``asked`` is the loans' share of them, ``taken`` what stands in the ledgers.
 
     ``difference`` = asked − taken: a loan closed by less than its share, or a sweep that was reversed since. ``waiting_net`` is
-    the net of settlements that no loan has been asked for yet.
+    what is left of the net of settlements that wait.
     """
 
     settled_on: date
@@ -85,16 +91,10 @@ class Sweeps:
         """Take in a settlement file (CONTRACT 4), each row once. Raises InvalidFile."""
         how = layout_of(layout)
 
-        def take(cells: Mapping[str, str]) -> str:
-            request = {name: cells[name] for name in (*REQUIRED, *OPTIONAL)}
+        def take(unit: Unit, cells: Cells) -> str:
+            return _take(unit, _row(unit, cells, how))
 
-            def act(unit: Unit) -> _Outcome:
-                return _Outcome(_take(unit, _row(unit, cells, how)))
-
-            subject = cells["settlement_id"]
-            return self._desk.command("sweep.settlement", request, act, _Outcome, subject=subject).word
-
-        return take_file(file, REQUIRED, OPTIONAL, how, take, progress)
+        return take_file(self._desk, _FILE, file, how, take, progress)
 
     def list(
         self, status: str | None = None, first: date | None = None, last: date | None = None
@@ -128,13 +128,7 @@ class Sweeps:
         return self._desk.read(lambda unit: _reconciled(unit, first, last))
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    word: str
-    replayed: bool = False
-
-
-def _row(unit: Unit, cells: Mapping[str, str], how: Any) -> dict[str, Any]:
+def _row(unit: Unit, cells: Cells, how: Any) -> dict[str, Any]:
     currency = unit.book.currency
     if not cells["captures"]:
         raise BadInput(field="captures", value="", reason="is missing")
@@ -187,53 +181,64 @@ def _swept(unit: Unit, row: Mapping[str, Any]) -> tuple[str, str, str]:
         merchant = str(find_shop(unit, f"{row['platform']}:{row['shop']}").merchant)
     except NotFound:
         return "", "waiting", "unknown_shop"
-    if cash.held_loan_of(unit, merchant) is not None:
-        return merchant, "waiting", "loan_held"
-    net = _net(row)
-    if net <= 0:
+    if _net(row) <= 0:
         return merchant, "nothing_to_sweep", "net_not_above_zero"
-    asked = [
-        found
-        for facility in cash.facilities_of(unit, merchant)
-        for found in _sweep_loans(unit, facility, row["settled_on"])
-    ]
-    if not asked:
+    loans, taken = _sweep_loans(unit, merchant, row["settled_on"]), _taken_of(unit, row)
+    if not loans and not taken:
         return merchant, "nothing_to_sweep", "no_sweep_loan"
-    payload = {"loan": asked[0][1].id, "value_date": str(row["settled_on"])}
-    if not unit.approver and needs_another(unit, guarded.SETTLEMENT, payload):
-        return merchant, "waiting", "needs_second_person"
-    _sweep(unit, row, asked, net)
-    return merchant, "booked", ""
+    attending = unit
+    if loans:
+        payload = {"loan": loans[0].id, "value_date": str(row["settled_on"])}
+        found = attended(unit, guarded.SETTLEMENT, payload)
+        if found is None:
+            return merchant, "waiting", "needs_second_person"
+        attending = found
+    reason = _sweep(attending, row, loans, taken)
+    return merchant, "waiting" if reason else "booked", reason
 
 
 def _net(row: Mapping[str, Any]) -> int:
     return int(row["captures_minor"] - row["refunds_minor"] - row["chargebacks_minor"])
 
 
-def _sweep_loans(unit: Unit, facility: str, day: date) -> list[tuple[Dossier, LoanFile]]:
-    """A facility's running sweep loans on a day."""
-    dossier = open_dossier(unit, facility)
-    return [
-        (dossier, loan)
-        for loan in dossier.loans()
-        if loan.life.terms is not None and loan.life.terms.method == "sweep" and loan.life.terms.start <= day
-    ]
+def _sweep_loans(unit: Unit, merchant: str, day: date) -> list[lending.Row]:
+    """The sweep loans of a merchant that run on a day, oldest first; its facilities are locked."""
+    return sorted(
+        (
+            loan
+            for facility in cash.facilities_of(unit, merchant)
+            for loan in lending.loans_of(unit, open_dossier(unit, facility).row["bucket"], facility)
+            if loan.status in RUNNING and loan.start <= day and parse_terms(loan.terms).method == "sweep"
+        ),
+        key=lambda loan: (loan.start, loan.drawn_at, loan.id),
+    )
 
 
-def _sweep(unit: Unit, row: Mapping[str, Any], found: Sequence[tuple[Dossier, LoanFile]], net: int) -> None:
-    """Ask every loan for its share, oldest first; where shares exceed the net, the last get what is left."""
-    left, noted = net, []
-    for dossier, loan in sorted(found, key=lambda pair: (pair[1].row["start"], pair[1].id)):
-        terms = loan.life.terms
-        assert terms is not None, "a running loan has terms"
-        assert terms.sweep is not None, "a sweep loan has sweep terms"
-        offered, asked = _offered(terms.sweep, net, left)
-        left -= asked
-        if asked:
-            noted.append(_book(dossier, loan, row, offered, asked))
-    for dossier in {id(dossier): dossier for dossier, _ in found}.values():
-        dossier.write()
-    cash.add_swept(unit, noted)
+def _taken_of(unit: Unit, row: Mapping[str, Any]) -> dict[str, int]:
+    """What each loan that was asked before has taken of a settlement."""
+    asked = cash.swept_of(unit, row["platform"], row["id"])
+    taken = _taken(unit, [one.loan for one in asked])
+    return {one.loan: taken.get(one.event, 0) for one in asked}
+
+
+def _sweep(unit: Unit, row: Mapping[str, Any], loans: Sequence[lending.Row], taken: Mapping[str, int]) -> str:
+    """Ask every loan for its share, oldest first; where shares exceed the net, the last get what is left.
+
+    What a loan takes is no longer there for the next, and the share of one that refuses is kept for it. The first refusal's
+    code, or nothing.
+    """
+    net, reason = _net(row), ""
+    left = net - sum(taken.values())
+    for loan in loans:
+        terms = parse_terms(loan.terms).sweep
+        assert terms is not None, "a sweep loan has sweep terms"
+        offered, asked = _offered(terms, net, left)
+        if loan.id in taken or not asked:
+            continue
+        took, refusal = tried(unit, partial(_book, unit, loan.id, row, offered, asked))
+        left -= asked if took is None else took
+        reason = reason or refusal
+    return reason
 
 
 def _offered(terms: SweepTerms, net: int, left: int) -> tuple[int, int]:
@@ -249,15 +254,17 @@ def _offered(terms: SweepTerms, net: int, left: int) -> tuple[int, int]:
     return part, swept(terms, part)
 
 
-def _book(
-    dossier: Dossier, loan: LoanFile, row: Mapping[str, Any], offered: int, asked: int
-) -> dict[str, Any]:
+def _book(unit: Unit, loan_id: str, row: Mapping[str, Any], offered: int, asked: int) -> int:
+    """Sweep one loan; what it took, which is less than its share where that closes it."""
+    dossier, loan = open_loan(unit, loan_id)
     event = dossier.add(loan, Settled, value_day(dossier, row["settled_on"]), amount_minor=offered)
-    dossier.settle(loan, loan.life.plus(event))
-    return {
-        "tenant": dossier.unit.tenant, "bucket": dossier.row["bucket"], "event": event.id, "loan": loan.id,
+    after = dossier.settle(loan, loan.life.plus(event))
+    dossier.write()
+    cash.add_swept(unit, {
+        "tenant": unit.tenant, "bucket": dossier.row["bucket"], "event": event.id, "loan": loan_id,
         "platform": row["platform"], "settlement": row["id"], "asked_minor": asked,
-    }  # fmt: skip
+    })  # fmt: skip
+    return next(line.split.total for line in after.ledger if line.id == event.id)
 
 
 def _known(unit: Unit, platform: str, settlement_id: str, *, lock: bool = False) -> Any:
@@ -271,14 +278,19 @@ def _assigned(unit: Unit, given: Payload) -> Settlement:
     settlement_id, loan_id = given["settlement"], given["loan"]
     known = _known(unit, given["platform"], settlement_id, lock=True)
     refuse_unless(known.status == "waiting", "settlement_done", settlement_id, f"is {known.status}")
-    dossier, loan = open_loan(unit, loan_id)
+    _, loan = open_loan(unit, loan_id)
     guard_running(loan, known.settled_on)
-    is_sweep = loan.life.terms is not None and loan.life.terms.method == "sweep"
-    refuse_unless(is_sweep, "not_a_sweep_loan", loan_id, "only a sweep loan takes settlements")
-    row = known._mapping
-    net = _net(row)
+    terms = loan.life.terms
+    if terms is None or terms.sweep is None:
+        reason = "only a sweep loan takes settlements"
+        raise EventRefused(code="not_a_sweep_loan", subject=loan_id, reason=reason)
+    row, net = known._mapping, _net(known._mapping)
     refuse_unless(net > 0, "nothing_to_sweep", settlement_id, "its net is not above zero")
-    _sweep(unit, row, [(dossier, loan)], net)
+    taken = _taken_of(unit, row)
+    refuse_unless(loan_id not in taken, "share_taken", settlement_id, f"{loan_id} has taken its share")
+    offered, asked = _offered(terms.sweep, net, net - sum(taken.values()))
+    if asked:
+        _book(unit, loan_id, row, offered, asked)
     done = {"merchant": str(loan.row["merchant"]), "status": "booked", "reason": ""}
     cash.set_settlement(unit, (known.platform, known.id), **done)
     again = cash.settlement(unit, known.platform, known.id)
@@ -307,18 +319,23 @@ def settlement_view(unit: Unit, row: Any) -> Settlement:
 
 def _reconciled(unit: Unit, first: date | None, last: date | None) -> tuple[SweepDay, ...]:
     totals: dict[tuple[date, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    waiting: set[tuple[str, str]] = set()
     for row in cash.settlements(unit, first, last):
         day = totals[row.settled_on, row.platform]
         net = _net(row._mapping)
         day["settlements"] += 1
         day["net"] += net
-        day["waiting"] += net if row.status == "waiting" else 0
+        if row.status == "waiting":
+            day["waiting"] += net
+            waiting.add((row.platform, row.id))
     asked = cash.swept(unit, first, last)
     taken = _taken(unit, sorted({row.loan for row in asked}))
     for row in asked:
         day = totals[row.settled_on, row.platform]
         day["asked"] += row.asked_minor
         day["taken"] += taken.get(row.event, 0)
+        if (row.platform, row.settlement) in waiting:
+            day["waiting"] -= taken.get(row.event, 0)
     return tuple(_sweep_day(unit, key, totals[key]) for key in sorted(totals))
 
 

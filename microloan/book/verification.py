@@ -172,13 +172,13 @@ def _loan(book: _Book, loan: Any, told: list[Any], formulas: Sequence[Any], toda
     day = loan.held_through or today
     try:
         life = read_life(told)
-        state = life.state(day)
-        rows = () if state.status == "closed" or loan.held_through else life.accruals(day)
+        there = life.standing(day)
     except (MicroloanError, *_UNREADABLE) as fault:
         book.differs(
             "loan_unreadable", loan.id, loan.held_reason or "", f"{type(fault).__name__}: {fault}"[:200]
         )
         return loan.principal_minor, 0
+    state, rows = there.state, () if loan.held_through else there.rows
     position = balances(state)
     _add(book.positions, loan, position)
     owed = position.get(("principal", state.classification), 0)

@@ -15,10 +15,14 @@ Nothing is guessed: encoding, marks and formats are as declared. Source: RELIABI
 from __future__ import annotations
 
 import csv
+import marshal
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -30,6 +34,8 @@ from .mapping import checked_encoding, read_model
 
 #: More belongs into several files: every row of these is a movement of money that somebody may have to look at.
 ROWS_AT_MOST = 1_000_000
+#: Bytes of rows put aside that stay in memory, and rows moved at once.
+_IN_MEMORY, _AT_ONCE = 1 << 20, 1000
 
 
 class Row(NamedTuple):
@@ -89,7 +95,47 @@ def read_rows(
     file: Path | str, required: Sequence[str], optional: Sequence[str] = (), layout: RowLayout | None = None
 ) -> list[Row]:
     """The rows of a CSV, in its order. Raises InvalidFile for a bad file, a missing column, a layout with unknown names."""
-    layout = layout or RowLayout()
+    return list(_read(file, required, optional, layout or RowLayout()))
+
+
+@contextmanager
+def rows_aside(
+    file: Path | str, required: Sequence[str], optional: Sequence[str] = (), layout: RowLayout | None = None
+) -> Iterator[RowsAside]:
+    """As :func:`read_rows`, for long files: read once to the end (a pipe will do), then given back row by row.
+
+    In between the rows lie in a temporary file without a name, so that a long file takes no more memory than a short one.
+    """
+    names = (*required, *optional)
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as aside:
+        kept = RowsAside(aside, names)
+        kept.add(_read(file, required, optional, layout or RowLayout()))
+        yield kept
+
+
+class RowsAside:
+    """Rows put aside, ``count`` of them; iterated once, in their order."""
+
+    def __init__(self, aside: IO[bytes], names: Sequence[str]) -> None:
+        self._aside, self._names, self._batches = aside, names, 0
+        self.count = 0
+
+    def add(self, rows: Iterator[Row]) -> None:
+        """Put rows aside, some at a time."""
+        while some := [(row.line, tuple(row.cells.values())) for row in islice(rows, _AT_ONCE)]:
+            marshal.dump(some, self._aside)
+            self._batches, self.count = self._batches + 1, self.count + len(some)
+
+    def __iter__(self) -> Iterator[Row]:
+        self._aside.seek(0)
+        for _ in range(self._batches):
+            for line, cells in marshal.load(self._aside):  # noqa: S302 - our own temporary file
+                yield Row(line, dict(zip(self._names, cells, strict=True)))
+
+
+def _read(
+    file: Path | str, required: Sequence[str], optional: Sequence[str], layout: RowLayout
+) -> Iterator[Row]:
     names = (*required, *optional)
     unknown = sorted(set(layout.columns) - set(names))
     if unknown:
@@ -103,7 +149,7 @@ def read_rows(
             header = [cell.strip() for cell in next(reader, ())]
             _check_header(file, header, [theirs[name] for name in required])
             places = {ours: header.index(name) for ours, name in theirs.items() if name in header}
-            return list(_rows(file, reader, len(header), places, names))
+            yield from _rows(file, reader, len(header), places, names)
     except UnicodeDecodeError:
         raise _bad("bad_encoding", file, f"is not {layout.encoding}") from None
     except csv.Error as error:

@@ -2,7 +2,8 @@
 
 Honest merchants share identifiers too: families and office blocks an address, malls one address for hundreds, agents one device
 for all they sign up, bookkeepers a phone, payment services an account; numbers and machines change hands. A few families share
-a phone besides, and some agents work inside one block: two kinds shared, honestly. Everything comes from a seed.
+a phone besides, and some agents work inside one block: two kinds shared, honestly. Where a plan says so, families, neighbours and
+an agent's customers also begin in the same weeks, as rings do. Everything comes from a seed.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ class BookPlan:
     """What a made-up book is like. Shares are parts of all merchants; pairs of sizes are least and most.
 
     ``shared``: how likely a member of a ring takes an identifier of a kind from the ring's own few instead of one for itself.
-    ``pool``: members per such identifier. ``at_mall``: rings whose common address is that of a mall. ``sleeping``: merchants, in
-    rings too, last seen half a year to two years ago.
+    ``pool``: members per such identifier. ``at_mall``: rings whose common address is that of a mall. ``ring_begins_within``: days
+    in which all members of a ring begin. ``together``: families, blocks, malls and agents whose merchants all begin within
+    ``together_days``, honestly. ``sleeping``: merchants, in rings too, last seen half a year to two years ago.
     """
 
     merchants: int = 20_000
@@ -39,6 +41,9 @@ class BookPlan:
     pool: int = 6
     at_mall: float = 0.2
     ring_days: int = 400
+    ring_begins_within: int = 30
+    together: float = 0.0
+    together_days: int = 14
     sleeping: float = 0.1
     families: float = 0.10
     family_phone: float = 0.01
@@ -177,7 +182,18 @@ class _Maker:
         chosen = self.random.permutation(among)[:count]
         group = self._groups(count, size)
         self.identifier[_CODE[kind], chosen] = self._new(group)
+        if self.plan.together and kind in ("address", "device"):
+            self._begin_together(chosen, group)
         return chosen
+
+    def _begin_together(self, merchants: Ints, group: Ints) -> None:
+        """Let the merchants of some of these groups begin within a few days: a mall opens, an agent has a good week."""
+        plan, groups = self.plan, int(group.max(initial=-1)) + 1
+        chosen = (self.random.random(groups) < plan.together)[group]
+        opened = (self.today - self.random.integers(30 + plan.together_days, 1500, groups))[group]
+        begun = opened + self.random.integers(0, plan.together_days, len(merchants))
+        self.joined[merchants] = np.where(chosen, begun, self.joined[merchants])
+        self.left[merchants] = np.maximum(self.joined[merchants], self.left[merchants])
 
     def _rings(self, hidden: Ints, mall_addresses: Ints) -> None:
         """Rings: recent, close in time, each with a few identifiers of its own."""
@@ -185,7 +201,7 @@ class _Maker:
         self.truth[hidden] = ring
         count = int(ring.max()) + 1 if len(ring) else 0
         begun = self.today - self.random.integers(60, plan.ring_days, count)
-        self.joined[hidden] = begun[ring] + self.random.integers(0, 30, len(hidden))
+        self.joined[hidden] = begun[ring] + self.random.integers(0, plan.ring_begins_within, len(hidden))
         self.left[hidden] = np.maximum(self.joined[hidden], self.left[hidden])
         pools = np.maximum(1, np.bincount(ring, minlength=count) // plan.pool)
         for kind, likely in plan.shared.items():

@@ -3,18 +3,20 @@
 Identifiers arrive as opaque digests; what one looks like is never known here, nor shown. A link is worth the more, the harder
 its kind is to share by chance, the fresher it is, and the fewer merchants share it. An identifier of a whole mall, or of an
 agent who opens accounts for others, is a *hub*: it says nothing about its holders, makes no links, and is kept as evidence.
+What a book has shown of identifiers that merchants took up together (:mod:`microloan.risk.learning`) comes on top.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..errors import InvalidSetting
+from .tenures import WINDOWS, TakenUp, taken_up, tenures
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -39,32 +41,42 @@ class KindRule:
     ``weight``: of a fresh link between its only two holders, between 0 and 1: read it as the chance that the two act as one.
     ``half_life_days``: days after which a link that nobody confirmed is worth half. ``hub_holders``: shared by more merchants
     than this, it is a hub. ``crowding``: how much other holders take from a tie of two, see :func:`counted`; 0 is nothing.
+    ``together`` and ``apart``: how many times as much it says to a ring there is, where a newcomer took it up in the same month
+    as the member it shares it with, or more than half a year from it. ``place``: neighbours share it, whenever they began.
     """
 
     weight: float
     half_life_days: int
     hub_holders: int
     crowding: float
+    together: float = 1.0
+    apart: float = 1.0
+    place: bool = False
 
     def __post_init__(self) -> None:
         _require("weight", self.weight, 0 < self.weight < 1, "between 0 and 1, neither of them")
         _require("half_life_days", self.half_life_days, self.half_life_days >= 1, "at least one day")
         _require("hub_holders", self.hub_holders, self.hub_holders >= 2, "at least two merchants")
         _require("crowding", self.crowding, 0 <= self.crowding <= 2, "from 0 to 2")
+        _require("together", self.together, 1 <= self.together <= 10, "from 1 to 10")
+        _require("apart", self.apart, 0 <= self.apart <= 1, "from 0 to 1")
 
 
 #: Source: house rule. An owner, a licence and an account are shown by documents, so that one is enough; a phone, a device or an
 #: address passes on and is shared honestly, so that two kinds must agree — but a phone and an address alone are what a household
 #: shares, and do not reach ``ring_at``. Crowding 1, a division by (holders − 1), is how co-authors of one paper are weighed
-#: (Newman 2001, Phys. Rev. E 64, 016132); less finds more on made-up books, and the hubs are gone already.
+#: (Newman 2001, Phys. Rev. E 64, 016132); less finds more on made-up books, and the hubs are gone already. A ring's merchants
+#: are opened in one season, customers of one agent and neighbours over years: hence ``together`` and ``apart``.
 DEFAULT_KINDS: Final[Mapping[str, KindRule]] = MappingProxyType(
     {
         "owner": KindRule(weight=0.95, half_life_days=3650, hub_holders=200, crowding=0.0),
         "licence": KindRule(weight=0.95, half_life_days=3650, hub_holders=200, crowding=0.0),
         "account": KindRule(weight=0.90, half_life_days=1095, hub_holders=20, crowding=0.0),
-        "device": KindRule(weight=0.65, half_life_days=1095, hub_holders=15, crowding=0.1),
-        "phone": KindRule(weight=0.55, half_life_days=1095, hub_holders=15, crowding=0.1),
-        "address": KindRule(weight=0.25, half_life_days=1095, hub_holders=15, crowding=0.5),
+        "device": KindRule(0.65, half_life_days=1095, hub_holders=15, crowding=0.1, together=1.5, apart=0.3),
+        "phone": KindRule(0.55, half_life_days=1095, hub_holders=15, crowding=0.1, together=1.5, apart=0.3),
+        "address": KindRule(
+            0.25, half_life_days=1095, hub_holders=15, crowding=0.5, together=2.0, apart=0.3, place=True
+        ),
     }
 )
 
@@ -77,12 +89,15 @@ class LinkRules:
     a machine sold on — each so many days in between halve the weight. ``ring_at``: the strength from which two merchants, or
     two rings, count as one ring. Above the weight of
     every kind that shall not bind alone. ``join_at``: that from which one more merchant counts to a ring that exists already.
+    ``telling``: for ways in which merchants took an identifier up together, the part of them that chance and custom do not
+    explain in the lender's own book, from 0 to 1: such a link is worth that. Empty until a book was read.
     """
 
     kinds: Mapping[str, KindRule] = field(default_factory=lambda: DEFAULT_KINDS)
     gap_half_life_days: int = 30
     ring_at: float = 0.67
     join_at: float = 0.45
+    telling: Mapping[TakenUp, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require("kinds", sorted(self.kinds), bool(self.kinds), "at least one kind of identifier")
@@ -91,6 +106,8 @@ class LinkRules:
         )
         _require("ring_at", self.ring_at, 0 < self.ring_at <= 1, "above 0, at most 1")
         _require("join_at", self.join_at, 0 < self.join_at <= 1, "above 0, at most 1")
+        shares = list(self.telling.values())
+        _require("telling", shares, all(0 < each < 1 for each in shares), "between 0 and 1, neither of them")
 
     @property
     def most_holders(self) -> int:
@@ -100,6 +117,24 @@ class LinkRules:
         200
         """
         return max(rule.hub_holders for rule in self.kinds.values())
+
+    @property
+    def documents(self) -> frozenset[str]:
+        """The kinds that bind two merchants alone: what documents show.
+
+        >>> sorted(LinkRules().documents)
+        ['account', 'licence', 'owner']
+        """
+        return frozenset(kind for kind, rule in self.kinds.items() if self.binds(rule.weight))
+
+    @property
+    def movable(self) -> frozenset[str]:
+        """The kinds that pass from hand to hand, neither documents nor places: how they were taken up can tell.
+
+        >>> sorted(LinkRules().movable)
+        ['device', 'phone']
+        """
+        return frozenset(kind for kind, rule in self.kinds.items() if not rule.place) - self.documents
 
     def binds(self, strength: float, *, joining: bool = False) -> bool:
         """Whether two merchants this strongly tied count as one ring; *joining*: whether one counts to a ring there is.
@@ -141,8 +176,9 @@ class Link:
     """One identifier that two merchants share, the smaller id first.
 
     ``since``: the later of their first days with it; ``until``: the earlier of their last. ``since`` after ``until`` is a
-    change of hands, not a sharing. ``holders``: merchants that have it. ``weight``: from 0 to 1, see :func:`link_weight`;
-    ``counted``: the same between its two ends alone, see :func:`counted`.
+    change of hands, not a sharing. ``holders``: merchants that have it. ``weight``: what it says to a ring of somebody beside
+    it, from 0 to 1, see :func:`joining_weight`; ``counted``: between its two ends alone, see :func:`counted`. ``telling``: they
+    took it up together in a way that is no chance in this book.
     """
 
     one: str
@@ -154,6 +190,7 @@ class Link:
     holders: int
     weight: float
     counted: float
+    telling: bool = False
 
     @property
     def changed_hands(self) -> bool:
@@ -183,6 +220,21 @@ def link_weight(rule: KindRule, gap_half_life: int, age: Measure, gap: Measure) 
     halvings: Measure = age / rule.half_life_days + gap / gap_half_life
     faded: Measure = rule.weight * 0.5**halvings
     return faded
+
+
+def joining_weight(rule: KindRule, weight: Measure, apart: Measure) -> Measure:
+    """What a link of this weight says of a ring and a newcomer: more where both took it up in one month, less half a year apart.
+
+    *apart*: days between the two taking it up. Twice as much is what two such links would say. *Source:* house rule.
+
+    >>> phone = KindRule(weight=0.5, half_life_days=365, hub_holders=15, crowding=0.5, together=2.0, apart=0.0)
+    >>> [joining_weight(phone, 0.5, days) for days in (20.0, 100.0, 400.0)]
+    [0.75, 0.5, 0.0]
+    """
+    together, long_apart = apart <= WINDOWS[0], apart > WINDOWS[-1]
+    times = 1.0 + (rule.together - 1.0) * together + (rule.apart - 1.0) * long_apart
+    doubt: Measure = (1.0 - weight) ** times
+    return 1.0 - doubt
 
 
 def counted(weight: Measure, holders: Measure, crowding: Measure) -> Measure:
@@ -229,16 +281,18 @@ def links_among(holdings: Iterable[Holding], as_of: date, rules: LinkRules = DEF
 
     >>> day = date(2026, 1, 1)
     >>> shared = [Holding("m-1", "phone", "c0ffee", day), Holding("m-2", "phone", "c0ffee", day)]
-    >>> [(link.one, link.other, link.kind, link.weight) for link in links_among(shared, day).links]
+    >>> [(link.one, link.other, link.kind, link.counted) for link in links_among(shared, day).links]
     [('m-1', 'm-2', 'phone', 0.55)]
     """
-    links: list[Link] = []
+    shared: list[list[Holding]] = []
     hubs: list[Hub] = []
     for (kind, identifier), holders in _by_identifier(holdings, as_of, rules).items():
         if len(holders) > rules.kinds[kind].hub_holders:
             hubs.append(Hub(kind, identifier, len(holders)))
         else:
-            links.extend(_links_of(holders, as_of, rules))
+            shared.append(holders)
+    told = _told_by_tenure(shared, as_of, rules) if rules.telling else {}
+    links = (link for holders in shared for link in _links_of(holders, as_of, rules, told))
     return Evidence(as_of, freshest_first(links), in_order(hubs))
 
 
@@ -278,7 +332,9 @@ def _joined(known: Holding | None, told: Holding, as_of: date) -> Holding:
     return Holding(told.merchant, told.kind, told.identifier, first, last)
 
 
-def _links_of(holders: list[Holding], as_of: date, rules: LinkRules) -> Iterator[Link]:
+def _links_of(
+    holders: list[Holding], as_of: date, rules: LinkRules, told: Mapping[tuple[str, str, str, str], float]
+) -> Iterator[Link]:
     for one, other in combinations(holders, 2):
         since = max(one.first_day, other.first_day)
         until = min(one.last_day or as_of, other.last_day or as_of)
@@ -286,7 +342,47 @@ def _links_of(holders: list[Holding], as_of: date, rules: LinkRules) -> Iterator
         rule, count = rules.kinds[one.kind], len(holders)
         weight = link_weight(rule, rules.gap_half_life_days, float(age), float(gap))
         worth = counted(weight, float(count), rule.crowding)
-        yield Link(one.merchant, other.merchant, one.kind, one.identifier, since, until, count, weight, worth)
+        weight = joining_weight(rule, weight, float(abs((one.first_day - other.first_day).days)))
+        share = told.get((one.kind, one.identifier, one.merchant, other.merchant), 0.0)
+        if share:
+            shown = link_weight(replace(rule, weight=share), rules.gap_half_life_days, float(age), 0.0)
+            weight, worth = max(weight, shown), max(worth, shown)
+        yield Link(
+            one.merchant, other.merchant, one.kind, one.identifier, since, until, count, weight, worth, share > 0
+        )  # fmt: skip
+
+
+def _told_by_tenure(
+    shared: list[list[Holding]], as_of: date, rules: LinkRules
+) -> dict[tuple[str, str, str, str], float]:
+    """For every two holders of an identifier that took it up in a way that tells in this book: how much of it is no chance."""
+    spells = [spell for holders in shared for spell in _tenures_of(holders, as_of)]
+    neighbours = {
+        pair
+        for spell in spells
+        if rules.kinds[spell[0].kind].place
+        for pair in combinations(_names(spell), 2)
+    }
+    told: dict[tuple[str, str, str, str], float] = {}
+    for spell in spells:
+        kind, identifier, pairs = spell[0].kind, spell[0].identifier, list(combinations(_names(spell), 2))
+        if kind in rules.movable:
+            way = taken_up(
+                kind, [each.first_day for each in spell], any(pair in neighbours for pair in pairs)
+            )
+            share = rules.telling.get(way, 0.0) if way else 0.0
+            told |= {(kind, identifier, *pair): share for pair in pairs if share}
+    return told
+
+
+def _tenures_of(holders: list[Holding], as_of: date) -> list[list[Holding]]:
+    """The holders of an identifier, tenure by tenure."""
+    days = [(each.first_day, each.last_day or as_of) for each in holders]
+    return [[holders[place] for place in spell] for spell in tenures(days)]
+
+
+def _names(spell: list[Holding]) -> list[str]:
+    return sorted(each.merchant for each in spell)
 
 
 def _check_span(holding: Holding) -> None:

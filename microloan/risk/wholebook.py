@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import ModuleType
 from typing import Any, Final
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidSetting
+from .booktenures import BookTenures
 from .links import (
     DEFAULT_RULES,
     TOLERANCE,
@@ -27,6 +28,7 @@ from .links import (
     counted,
     freshest_first,
     in_order,
+    joining_weight,
     link_weight,
     witnessed,
 )
@@ -147,6 +149,7 @@ class Links:
     holders: Rows
     weight: Floats
     counted: Floats
+    telling: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -154,7 +157,8 @@ class Links:
     def take(self, chosen: Ints | Bools) -> Links:
         """Some of the links."""
         return Links(
-            self.row_one[chosen], self.row_other[chosen], self.holders[chosen], self.weight[chosen], self.counted[chosen]
+            self.row_one[chosen], self.row_other[chosen], self.holders[chosen], self.weight[chosen], self.counted[chosen],
+            None if self.telling is None else self.telling[chosen],
         )  # fmt: skip
 
 
@@ -266,7 +270,8 @@ class BookRings:
         until = min(date.fromordinal(int(held.last_day[rows].min())), self.as_of)
         kind, identifier = _named(held, int(rows[0]))
         worth = float(links.weight[number]), float(links.counted[number])
-        return Link(one, other, kind, identifier, since, until, int(links.holders[number]), *worth)
+        telling = links.telling is not None and bool(links.telling[number])
+        return Link(one, other, kind, identifier, since, until, int(links.holders[number]), *worth, telling)
 
 
 def book_rings(
@@ -287,14 +292,21 @@ def book_rings(
         "most_members", most_members, most_members is None or most_members >= 2, "at least two merchants"
     )
     _scipy_sparse()  # missing, it is told before any work is done
-    rows, holders, hubs = _shared_rows(holdings, as_of, rules)
-    ties = _ties(holdings, _weighed(holdings, _pairs(rows, holders), as_of, rules))
+    rows, ties, hubs = ties_of_book(holdings, as_of, rules)
+    if rules.telling:
+        ties = _told_by_tenure(holdings, rows, ties, as_of, rules)
     book = _Book(holdings, rows, rules)
     label = book.grouped(ties, 0.0)
     oversized = np.zeros(0, dtype=np.int64)
     if most_members is not None:
         label, oversized = book.split(ties, label, most_members)
     return _rings(holdings, as_of, ties, label, oversized, hubs)
+
+
+def ties_of_book(holdings: Holdings, as_of: date, rules: LinkRules) -> tuple[Ints, Ties, tuple[Ints, Ints]]:
+    """The rows that link somebody, one identifier after the other; all ties; and the hubs, a row and the holders of each."""
+    rows, holders, hubs = _shared_rows(holdings, as_of, rules)
+    return rows, _ties(holdings, _weighed(holdings, _pairs(rows, holders), as_of, rules)), hubs
 
 
 def components(nodes: int, one: Ints | Rows, other: Ints | Rows) -> Ints:
@@ -397,14 +409,15 @@ def _weighed_batch(
     until = np.minimum(np.minimum(holdings.last_day[one], holdings.last_day[other]), today)
     since = np.maximum(holdings.first_day[one], holdings.first_day[other])
     age, gap = (today - until).astype(np.float64), np.maximum(since - until, 0).astype(np.float64)
-    weight, holders = np.zeros(len(one)), np.full(len(one), count, dtype=np.int32)
+    apart = np.abs(holdings.first_day[one] - holdings.first_day[other]).astype(np.float64)
+    weight, worth, holders = np.zeros(len(one)), np.zeros(len(one)), np.full(len(one), count, dtype=np.int32)
     for code, name in enumerate(holdings.kinds):
-        of_kind = np.flatnonzero(kind == code)
-        if len(of_kind):
+        chosen = np.flatnonzero(kind == code)
+        if len(chosen):
             rule = rules.kinds[name]
-            weight[of_kind] = link_weight(rule, rules.gap_half_life_days, age[of_kind], gap[of_kind])
-    crowding = _crowding(holdings.kinds, rules)[kind]
-    worth = counted(weight, holders.astype(np.float64), crowding)
+            alone = link_weight(rule, rules.gap_half_life_days, age[chosen], gap[chosen])
+            worth[chosen] = counted(alone, holders[chosen].astype(np.float64), rule.crowding)
+            weight[chosen] = joining_weight(rule, alone, apart[chosen])
     return Links(one.astype(np.int32), other.astype(np.int32), holders, weight, worth)
 
 
@@ -413,11 +426,6 @@ def _check_once(holdings: Holdings, twice: Ints) -> None:
         raise InvalidSetting(
             field="holdings", value=holdings.merchant_id(int(twice[0])), reason="one row per merchant and identifier"
         )  # fmt: skip
-
-
-def _crowding(kinds: tuple[str, ...], rules: LinkRules) -> Floats:
-    """The crowding of each kind by its number; of no matter for kinds without a rule."""
-    return np.array([rules.kinds[kind].crowding if kind in rules.kinds else 0.0 for kind in kinds])
 
 
 def _ties(holdings: Holdings, links: Links) -> Ties:
@@ -431,6 +439,28 @@ def _ties(holdings: Holdings, links: Links) -> Ties:
         one[first].astype(np.int32), other[first].astype(np.int32), _joint(links.counted, starts),
         np.append(starts, len(order)), links,
     )  # fmt: skip
+
+
+def _told_by_tenure(holdings: Holdings, rows: Ints, ties: Ties, as_of: date, rules: LinkRules) -> Ties:
+    """The ties with what the book has shown of identifiers that were taken up together."""
+    links, spells = ties.links, BookTenures.of(holdings, rows, as_of)
+    at = spells.of_links(links)
+    share = spells.shares(rules, spells.at_one_place(ties, at, rules))
+    told = np.flatnonzero(at >= 0)
+    told = told[share[at[told]] > 0]
+    weight, worth = links.weight.copy(), links.counted.copy()
+    one, other = links.row_one[told], links.row_other[told]
+    seen = np.minimum(np.minimum(holdings.last_day[one], holdings.last_day[other]), as_of.toordinal())
+    age, kind, shown = (as_of.toordinal() - seen).astype(np.float64), holdings.kind[one], np.zeros(len(told))
+    for code, value in {*zip(kind.tolist(), share[at[told]].tolist(), strict=True)}:
+        chosen = (kind == code) & (share[at[told]] == value)
+        rule = replace(rules.kinds[holdings.kinds[code]], weight=value)
+        shown[chosen] = link_weight(rule, rules.gap_half_life_days, age[chosen], np.zeros(int(chosen.sum())))
+    weight[told], worth[told] = np.maximum(weight[told], shown), np.maximum(worth[told], shown)
+    telling = np.zeros(len(links), dtype=np.bool_)
+    telling[told] = True
+    told_links = replace(links, weight=weight, counted=worth, telling=telling)
+    return replace(ties, strength=_joint(worth, ties.starts[:-1]), links=told_links)
 
 
 def _joint(worth: Floats, starts: Ints) -> Floats:

@@ -5,7 +5,7 @@ Source: SEMANTICS 1 (rounding: one rule) and ARCHITECTURE (accrual is a formula,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -16,6 +16,9 @@ from ..days import DayCount, day_number
 from ..terms import PenaltyTerms
 
 INT64 = 2**63 - 1
+
+#: A fraction as numerator and denominator in lowest terms.
+Ratio = tuple[int, int]
 
 
 def penalty_rate(contract: Fraction, penalty: PenaltyTerms) -> Fraction:
@@ -30,15 +33,24 @@ def penalty_rate(contract: Fraction, penalty: PenaltyTerms) -> Fraction:
     return full if penalty.annual_cap is None else min(full, penalty.annual_cap / 365)
 
 
-@lru_cache(maxsize=4096)
 def rate_numerators(
-    rates: tuple[Fraction, ...], multiple: Fraction, cap: Fraction | None
-) -> tuple[int, dict[Fraction, tuple[int, int]]]:
-    """The common denominator of all rates of a loan, and contract and penalty numerators over it."""
-    terms = PenaltyTerms(multiple=multiple, annual_cap=cap)
-    pairs = {rate: (rate, penalty_rate(rate, terms)) for rate in rates}
+    rates: Iterable[Fraction], multiple: Fraction, cap: Fraction | None
+) -> tuple[int, Mapping[Ratio, tuple[int, int]]]:
+    """The common denominator of all rates of a loan, and under each rate's ratio its contract and penalty numerators."""
+    own = tuple([rate.as_integer_ratio() for rate in rates])
+    return _numerators(own, multiple.as_integer_ratio(), None if cap is None else cap.as_integer_ratio())
+
+
+# By ratios: a book has many loans and few rates, and the hash of a fraction is dear.
+@lru_cache(maxsize=4096)
+def _numerators(
+    rates: tuple[Ratio, ...], multiple: Ratio, cap: Ratio | None
+) -> tuple[int, Mapping[Ratio, tuple[int, int]]]:
+    penalty = PenaltyTerms(multiple=Fraction(*multiple), annual_cap=None if cap is None else Fraction(*cap))
+    contract = {ratio: Fraction(*ratio) for ratio in rates}
+    pairs = {ratio: (rate, penalty_rate(rate, penalty)) for ratio, rate in contract.items()}
     den = lcm(*(part.denominator for pair in pairs.values() for part in pair))
-    return den, {rate: (int(own * den), int(late * den)) for rate, (own, late) in pairs.items()}
+    return den, {ratio: (int(own * den), int(late * den)) for ratio, (own, late) in pairs.items()}
 
 
 def number_of(ordinal: int, day_count: DayCount) -> int:

@@ -47,7 +47,7 @@ def change_rate(loan: Fold, event: RateChanged) -> Shares:
 
 
 def _bear(loan: Fold, rate: Rate) -> None:
-    loan.rate, loan.penalty_rate = loan.numerators[rate.per_day]
+    loan.rate, loan.penalty_rate = loan.numerators[rate.per_day.as_integer_ratio()]
     loan.rate_log = (*loan.rate_log, (loan.day, loan.rate, loan.penalty_rate))
 
 

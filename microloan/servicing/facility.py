@@ -184,6 +184,8 @@ def costs_more_than(terms: LoanTerms, ceiling: Fraction) -> bool:
     >>> costs_more_than(terms, Fraction(24, 100)), costs_more_than(terms, Fraction(26, 100))
     (True, False)
     """
+    if _rate_shows_it_within(terms, ceiling):
+        return False
     loan = Fold(terms)
     rows = plan_rows(loan)
     loan.advance(loan.start + 1)
@@ -196,3 +198,14 @@ def costs_more_than(terms: LoanTerms, ceiling: Fraction) -> bool:
         outstanding, since = outstanding - row.principal, row.due
     cost = sum(row.interest for row in rows)
     return 2 * cost * per > 2 * most * principal_days + len(rows) * per
+
+
+def _rate_shows_it_within(terms: LoanTerms, ceiling: Fraction) -> bool:
+    """Whether the contract rate alone shows that the cost stays within; without it the plan must be walked.
+
+    With calendar nights and no minimum days every bill is at most rate × principal × days, half a unit of rounding apart.
+    """
+    if terms.day_count != "actual" or terms.min_interest_days or terms.method == "sweep":
+        return False
+    rate = terms.rate.per_day
+    return rate.numerator * 365 * ceiling.denominator <= ceiling.numerator * rate.denominator

@@ -7,7 +7,7 @@ Source: SEMANTICS 1, 3, 5, 6 and 9.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..money import half_up_div
 from ..terms import COMPONENTS, Component, LoanTerms
 from . import sweep
-from .accrual import number_of, rate_numerators
+from .accrual import Ratio, number_of, rate_numerators
 from .allocation import Bucket
 from .delinquency import days_past_due
 from .schedule import due_days, equal_parts, level_instalment, level_parts, shorten
@@ -67,7 +67,7 @@ class Fold:
 
     # rates a night, numerators over den
     den: int = field(init=False)
-    numerators: dict[Fraction, tuple[int, int]] = field(init=False)
+    numerators: Mapping[Ratio, tuple[int, int]] = field(init=False)
     rate: int = field(init=False)
     penalty_rate: int = field(init=False)
     rate_log: tuple[tuple[int, int, int], ...] = field(init=False)
@@ -120,7 +120,7 @@ class Fold:
     def _agree_on_rates(self, rates: tuple[Fraction, ...]) -> None:
         penalty, contract = self.terms.penalty, self.terms.rate.per_day
         self.den, self.numerators = rate_numerators((contract, *rates), penalty.multiple, penalty.annual_cap)
-        self.rate, self.penalty_rate = self.numerators[contract]
+        self.rate, self.penalty_rate = self.numerators[contract.as_integer_ratio()]
         self.rate_log = ((self.start, self.rate, self.penalty_rate),)
 
     def twin(self) -> Fold:

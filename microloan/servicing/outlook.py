@@ -6,7 +6,6 @@ Source: SEMANTICS 9.13, and ARCHITECTURE (accrual is a formula, not rows).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 
 from ..days import LAST_DAY
@@ -69,35 +68,32 @@ def running_totals(loan: Fold) -> tuple[AccrualRow, ...]:
     asleep = loan.written_off or any(first <= loan.day < until for first, until in loan.pauses)
     base, late_base = (0, 0) if asleep else loan.bases()
     slope = 0 if loan.day < loan.free_until else base * loan.rate
-    interest = _row(loan, "interest", loan.billed + loan.carried, loan.carry, slope)
-    if not loan.late and not late_base:
-        return (interest,)
-    penalty = _row(loan, "penalty", 0, loan.late, late_base * loan.penalty_rate)
-    soonest = min(interest.next_action, penalty.next_action)
-    if interest.next_action == penalty.next_action:
-        return interest, penalty
-    return replace(interest, next_action=soonest), replace(penalty, next_action=soonest)
-
-
-def _row(loan: Fold, component: str, whole: int, carry: int, slope: int) -> AccrualRow:
-    above, q, rem, m, den = formula(carry, slope, loan.den)
-    fit = nights_that_fit(whole + above, q, rem, m, den)
-    stop = min(_next_action(loan), loan.day + fit // 3)
-    if stop <= loan.day:  # more than 64 bits: no formula, replay it every day
-        stop, above, q, rem, m, den = loan.day + 1, half_up_div(carry, loan.den), 0, 0, 0, 2
-    late = loan.late_days()
-    return AccrualRow(
-        component=component,
-        class_=classification(late, loan.terms.class_thresholds),
-        memo=int(loan.non_accrual or late > loan.terms.non_accrual_after),
-        anchor_n=number_of(loan.day, loan.terms.day_count),
-        whole=whole + above,
-        q=q,
-        rem=rem,
-        m=m,
-        den=den,
-        next_action=date.fromordinal(min(stop, LAST_DAY.toordinal())),
+    action = _next_action(loan)
+    totals = {"interest": _total(loan, action, loan.billed + loan.carried, loan.carry, slope)}
+    if loan.late or late_base:
+        totals["penalty"] = _total(loan, action, 0, loan.late, late_base * loan.penalty_rate)
+    stop = min([until for until, _ in totals.values()])
+    until, late = date.fromordinal(min(stop, LAST_DAY.toordinal())), loan.late_days()
+    class_ = classification(late, loan.terms.class_thresholds)
+    memo = int(loan.non_accrual or late > loan.terms.non_accrual_after)
+    anchor_n = number_of(loan.day, loan.terms.day_count)
+    return tuple(
+        [
+            AccrualRow(component, class_, memo, anchor_n, *numbers, until)
+            for component, (_, numbers) in totals.items()
+        ]
     )
+
+
+def _total(
+    loan: Fold, action: int, whole: int, carry: int, slope: int
+) -> tuple[int, tuple[int, int, int, int, int]]:
+    """Until when a running total holds, at most to *action*, and its formula: whole, q, rem, m and den."""
+    above, q, rem, m, den = formula(carry, slope, loan.den)
+    stop = min(action, loan.day + nights_that_fit(whole + above, q, rem, m, den) // 3)
+    if stop <= loan.day:  # more than 64 bits: no formula, replay it every day
+        return loan.day + 1, (whole + half_up_div(carry, loan.den), 0, 0, 0, 2)
+    return stop, (whole + above, q, rem, m, den)
 
 
 def _next_action(loan: Fold) -> int:

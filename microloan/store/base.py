@@ -24,9 +24,6 @@ from sqlalchemy import (
     event,
     make_url,
 )
-from sqlalchemy.dialects.postgresql import (
-    insert as insert,  # its ON CONFLICT compiles on SQLite too, not the reverse
-)
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import registry
@@ -52,12 +49,18 @@ FAR = date.max
 #: How long SQLite itself waits for a lock before the command pauses and asks again.
 BUSY_SECONDS = 0.005
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _WRITES = "microloan_writes"
 
 
 class Base(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
-    """Parent of every table class of the library. Table names begin with ``ml_``."""
+    """Parent of every table class of the library. Table names begin with ``ml_``.
+
+    Rows come and go through Core, so pydantic's schema of one is made when somebody asks for it: in a host's frozen time
+    it cannot be made at all.
+    """
+
+    model_config = {"defer_build": True}
 
 
 metadata: MetaData = Base.metadata
@@ -112,7 +115,7 @@ def microseconds(instant: datetime) -> int:
     """
     if instant.tzinfo is None:
         raise ValueError("an instant without a zone")
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    return (instant - _EPOCH) // _MICROSECOND
 
 
 def table_args(*parts: Any, rowid: bool = True) -> tuple[Any, ...]:

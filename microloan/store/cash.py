@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from .base import FAR
-from .base import insert as upsert
 from .lending import Row
 from .tables_cash import PROMISES, RECEIPTS, SETTLEMENTS, SWEPT
 from .tables_lending import FACILITIES, LOANS
-from .tables_sales import IDENTIFIERS
+from .tables_merchants import IDENTIFIERS
 from .unit import Unit
+from .upserts import upsert
+
+#: A loan or facility, as a payer's text names it.
+CONTRACT = re.compile(r"\b(?:loan|fac)-[0-9]{2,4}-[0-9a-z]{1,40}\b", re.ASCII)
 
 _TENANT: Any = bindparam("tenant")
 _CLAIM_SETTLEMENT = (
@@ -56,6 +60,11 @@ _SWEPT = (
     .where(SWEPT.c.tenant == _TENANT)
     .where(SETTLEMENTS.c.settled_on.between(bindparam("first"), bindparam("last")))
     .order_by(SETTLEMENTS.c.settled_on, SWEPT.c.platform, SWEPT.c.settlement, SWEPT.c.loan)
+)
+_SWEPT_OF = (
+    select(SWEPT.c.loan, SWEPT.c.event)
+    .where(SWEPT.c.tenant == _TENANT, SWEPT.c.platform == bindparam("platform"))
+    .where(SWEPT.c.settlement == bindparam("id"))
 )
 _FACILITIES_OF = (
     select(FACILITIES.c.id)
@@ -126,10 +135,15 @@ def settlements(unit: Unit, first: date | None, last: date | None) -> Sequence[R
     return rows
 
 
-def add_swept(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
-    """Note which part of a settlement was asked of which loan."""
-    if rows:
-        unit.connection.execute(_ADD_SWEPT, list(rows))
+def add_swept(unit: Unit, row: dict[str, Any]) -> None:
+    """Note which part of a settlement was asked of a loan."""
+    unit.connection.execute(_ADD_SWEPT, row)
+
+
+def swept_of(unit: Unit, platform: str, settlement_id: str) -> Sequence[Row]:
+    """Which loans a settlement was asked of, and the event of each."""
+    rows: Sequence[Row] = unit.execute(_SWEPT_OF, {"platform": platform, "id": settlement_id}).all()
+    return rows
 
 
 def swept(unit: Unit, first: date | None, last: date | None) -> Sequence[Row]:

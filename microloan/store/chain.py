@@ -24,6 +24,15 @@ def canonical_json(value: object) -> str:
     return _encoded(_plain(value))
 
 
+def canonical_parts(**parts: str) -> str:
+    """Canonical JSON of an object whose parts are canonical JSON already, each under an ASCII name.
+
+    >>> canonical_parts(b="1", a='{"c":2}')
+    '{"a":{"c":2},"b":1}'
+    """
+    return "{" + ",".join(f'"{name}":{parts[name]}' for name in sorted(parts)) + "}"
+
+
 def sha256(text: str) -> str:
     """The SHA-256 of a text in UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -37,17 +46,22 @@ def row_hash(row: Mapping[str, Any]) -> str:
 _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, str | int):
-        if not isinstance(value, str) or value.isascii():
-            return value
-        return unicodedata.normalize("NFC", value)
+def _plain(value: Any) -> object:
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
+    if kind is int or value is None or kind is bool:
+        return value
+    if kind is dict or isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, datetime):
         return microseconds(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
-    raise TypeError(f"not a canonical value: {type(value).__name__}")
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"not a canonical value: {kind.__name__}")

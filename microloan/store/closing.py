@@ -13,20 +13,20 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, case, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from ..days import day_number
 from ..errors import EventRefused
 from ..servicing.accrual import INT64
-from .base import insert as insert_or_update
 from .lending import Row, at, columns, fixed, keyed
-from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS, PROVISIONS, SEALS
+from .tables_closing import PROVISIONS, SEALS
+from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS
 from .unit import Unit
+from .upserts import upsert
 
 _A = ACCRUALS.c
 _GROUP = (_A.product, _A["class"], _A.memo, _A.component)
-_CURRENCY = select(_A.currency).where(*keyed(ACCRUALS, "product")).limit(1)
 _ACTION_DAYS = (
     select(_A.next_action)
     .distinct()
@@ -38,6 +38,9 @@ _DUE_ON = (
     .where(*keyed(ACCRUALS, "next_action"), _A.loan > bindparam("after"))
     .order_by(_A.loan)
     .limit(bindparam("most"))
+)
+_DROP_DUE = delete(ACCRUALS).where(
+    *at(ACCRUALS, "next_action"), _A.loan > bindparam("after"), _A.loan <= bindparam("last")
 )
 # What a replay reads of a loan and its events; the rest of these wide rows stays on disk.
 _OF_LOAN = (
@@ -54,6 +57,7 @@ _EVENTS_IN = (
     .order_by(_E.loan, _E.seq)
 )
 _CHANGED = ("status", "credit_minor", "class", "memo", "oldest_due", "held_through", "held_reason")
+_GIVEN = [(name, f"of_{name}") for name in ("tenant", "bucket", "id")] + [(n, f"new_{n}") for n in _CHANGED]
 _SET_LOANS = update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in _CHANGED})
 _ENDED_FACILITIES = (
     select(*columns(FACILITIES))
@@ -66,17 +70,22 @@ _ENDED_FACILITIES = (
 )
 _J = JOURNAL.c
 _PRINCIPAL_MOVED = (
-    select(_J.product, _J["class"].label("class_"), _J.currency, func.sum(_J.amount_minor).label("total"))
-    .where(*keyed(JOURNAL, "day"), _J.source == fixed("command"), _J.account == fixed("principal"))
-    .group_by(_J.product, _J["class"], _J.currency)
+    select(
+        _J.day, _J.product, _J["class"].label("class_"), _J.currency, func.sum(_J.amount_minor).label("total")
+    )
+    .where(*keyed(JOURNAL), _J.day.between(bindparam("first"), bindparam("last")))
+    .where(_J.source == fixed("command"), _J.account == fixed("principal"))
+    .group_by(_J.day, _J.product, _J["class"], _J.currency)
 )
 _PROVISIONS = select(*columns(PROVISIONS)).where(*keyed(PROVISIONS))
-_PUT_PROVISIONS = insert_or_update(PROVISIONS)
+_PUT_PROVISIONS = upsert(PROVISIONS)
 _PUT_PROVISIONS = _PUT_PROVISIONS.on_conflict_do_update(
     index_elements=[PROVISIONS.c[name] for name in ("tenant", "bucket", "product", "class")],
     set_={name: _PUT_PROVISIONS.excluded[name] for name in ("principal_minor", "allowance_minor")},
 )
-_BOOKED = select(_E.facility, _E.seq, _E.hash).where(*keyed(EVENTS, "booked_on"))
+_BOOKED = select(_E.booked_on, _E.facility, _E.seq, _E.hash).where(
+    *keyed(EVENTS), _E.booked_on.between(bindparam("first"), bindparam("last"))
+)
 _LAST_SEAL = select(SEALS.c.hash).where(*keyed(SEALS)).order_by(SEALS.c.day.desc()).limit(1)
 _SEALS = select(SEALS).where(*keyed(SEALS)).order_by(SEALS.c.day)
 _ADD_SEAL = insert(SEALS)
@@ -122,9 +131,9 @@ def night_totals(unit: Unit, bucket: int, days: Sequence[date]) -> list[GroupNig
         values[f"actual_{place}"] = day_number(day, "actual")
         values[f"thirty_{place}"] = day_number(day, "30E/360")
     rows = _summed(unit, len(days), values)
-    currencies = {row[0]: _currency(unit, bucket, row[0]) for row in rows}
+    currency = unit.book.currency  # a book has one, and so have its products
     return [
-        GroupNights(product, class_, memo, component, currencies[product], _per_night(sums))
+        GroupNights(product, class_, memo, component, currency, _per_night(sums))
         for product, class_, memo, component, *sums in rows
     ]
 
@@ -195,10 +204,6 @@ def _fraction(n: Any) -> Any:
     return (_A.rem + _A.m * (n - _A.anchor_n)) // _A.den
 
 
-def _currency(unit: Unit, bucket: int, product: str) -> str:
-    return str(unit.execute(_CURRENCY, {"bucket": bucket, "product": product}).scalar())
-
-
 # --- loans to which something happens --------------------------------------------------------------------------------
 
 
@@ -211,14 +216,24 @@ class DueLoan:
     events: tuple[Row, ...]
 
 
-def due_loans(unit: Unit, bucket: int, last: date, most: int) -> Iterator[list[DueLoan]]:
+@dataclass(frozen=True, slots=True)
+class DueLoans:
+    """Loans with one next action day: all there are after the id *after* up to the id *last*, in the database's order."""
+
+    day: date
+    after: str
+    last: str
+    loans: list[DueLoan]
+
+
+def due_loans(unit: Unit, bucket: int, last: date, most: int) -> Iterator[DueLoans]:
     """Loans with something happening up to the morning of *last*, in batches of *most*; each is to be given new rows."""
     days = unit.execute(_ACTION_DAYS, {"bucket": bucket, "last": last}).scalars().all()
     for day in days:
         after = ""
         while lines := _due_on(unit, bucket, day, after, most):
-            after = max(lines)
-            yield _with_events(unit, bucket, lines)
+            before, after = after, next(reversed(lines))
+            yield DueLoans(day, before, after, _with_events(unit, bucket, lines))
 
 
 def _due_on(unit: Unit, bucket: int, day: date, after: str, most: int) -> dict[str, list[Row]]:
@@ -231,6 +246,13 @@ def _due_on(unit: Unit, bucket: int, day: date, after: str, most: int) -> dict[s
     if len(rows) > 2 * most:
         lines.popitem()
     return lines
+
+
+def drop_accruals(unit: Unit, bucket: int, due: DueLoans) -> None:
+    """Remove the accrual rows of these loans, in one statement: no other loan has that day and an id between theirs."""
+    of = {"of_tenant": unit.tenant, "of_bucket": bucket, "of_next_action": due.day}
+    gone = unit.connection.execute(_DROP_DUE, of | {"after": due.after, "last": due.last}).rowcount
+    assert gone == sum(len(loan.accruals) for loan in due.loans), "rows of another loan"
 
 
 def _with_events(unit: Unit, bucket: int, lines: dict[str, list[Row]]) -> list[DueLoan]:
@@ -250,11 +272,7 @@ def _columns(row: Row) -> dict[str, Any]:
 
 def set_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Write what a close may change of loans."""
-    values = [
-        {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
-        | {f"new_{name}": row[name] for name in _CHANGED}
-        for row in rows
-    ]
+    values = [{given: row[name] for name, given in _GIVEN} for row in rows]
     if values:
         unit.connection.execute(_SET_LOANS, values)
 
@@ -270,8 +288,15 @@ def ended_facilities(unit: Unit, bucket: int, day: date) -> Sequence[Row]:
 
 def principal_moved(unit: Unit, bucket: int, day: date) -> Sequence[Row]:
     """What the commands of a day did to principal, per product and class."""
-    rows: Sequence[Row] = unit.execute(_PRINCIPAL_MOVED, {"bucket": bucket, "day": day}).all()
-    return rows
+    return principal_moved_in(unit, bucket, day, day).get(day, ())
+
+
+def principal_moved_in(unit: Unit, bucket: int, first: date, last: date) -> dict[date, list[Row]]:
+    """As :func:`principal_moved`, by day, for the days on which anything moved."""
+    moved: dict[date, list[Row]] = {}
+    for row in unit.execute(_PRINCIPAL_MOVED, {"bucket": bucket, "first": first, "last": last}):
+        moved.setdefault(row.day, []).append(row)
+    return moved
 
 
 def provisions(unit: Unit, bucket: int) -> Sequence[Row]:
@@ -291,10 +316,18 @@ def put_provisions(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
 
 def heads_of(unit: Unit, bucket: int, day: date) -> list[tuple[str, int, str]]:
     """The heads of the chains that grew on a booking day: facility, sequence, hash."""
-    heads: dict[str, tuple[int, str]] = {}
-    for row in unit.execute(_BOOKED, {"bucket": bucket, "booked_on": day}):
+    return heads_in(unit, bucket, day, day).get(day, [])
+
+
+def heads_in(unit: Unit, bucket: int, first: date, last: date) -> dict[date, list[tuple[str, int, str]]]:
+    """As :func:`heads_of`, by booking day, for the days on which any chain grew."""
+    grown: dict[date, dict[str, tuple[int, str]]] = {}
+    for row in unit.execute(_BOOKED, {"bucket": bucket, "first": first, "last": last}):
+        heads = grown.setdefault(row.booked_on, {})
         heads[row.facility] = max(heads.get(row.facility, (0, "")), (row.seq, row.hash))
-    return [(facility, *head) for facility, head in sorted(heads.items())]
+    return {
+        day: [(facility, *head) for facility, head in sorted(heads.items())] for day, heads in grown.items()
+    }
 
 
 def last_seal(unit: Unit, bucket: int) -> str | None:

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Select, bindparam, exists, func, insert, select, update
 
 from ..errors import NotFound
-from .base import insert as upsert
 from .lending import Row, keyed
 from .tables_lending import EVENTS, FACILITIES, LOANS
-from .tables_sales import DECISIONS, POLICIES, REVIEWS, RUNS
+from .tables_underwriting import DECISIONS, POLICIES, REVIEWS, RUNS
 from .unit import Unit, bucket_in
+from .upserts import upsert
 
 _ASKED_AT_ONCE = 500
 

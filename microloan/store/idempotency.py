@@ -8,20 +8,17 @@ be tried again once the reason is gone; nothing that failed is ever stored. Sour
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from ..errors import BadInput, IdempotencyConflict, Retryable
-from .base import insert
 from .tables_lending import COMMANDS
 from .unit import Unit
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
-_CLAIM = (
-    insert(COMMANDS)
-    .on_conflict_do_nothing(index_elements=["tenant", "operation", "key"])
-    .returning(COMMANDS.c.id)
-)
 _RECORD = insert(COMMANDS)
 _STORED = select(COMMANDS.c.request_hash, COMMANDS.c.result).where(
     COMMANDS.c.tenant == bindparam("tenant"),
@@ -44,7 +41,7 @@ def claim(unit: Unit, operation: str, key: str, request_hash: str) -> str | None
         raise BadInput(
             field="key", value=key[:40], reason="1 to 200 printable ASCII characters without spaces"
         )
-    if unit.connection.execute(_CLAIM, _row(unit, operation, key, request_hash)).first() is not None:
+    if unit.connection.execute(_claim(), _row(unit, operation, key, request_hash)).first() is not None:
         return None
     stored = unit.execute(_STORED, {"operation": operation, "key": key}).first()
     if stored is None or stored.result is None:  # a host's snapshot that cannot see the other's answer
@@ -53,6 +50,15 @@ def claim(unit: Unit, operation: str, key: str, request_hash: str) -> str | None
         raise IdempotencyConflict(key=key, operation=operation)
     answer: str = stored.result
     return answer
+
+
+@cache
+def _claim() -> Any:
+    """The record unless its key is taken; built when first used, as few lines of a terminal bring a key."""
+    from .upserts import upsert
+
+    taken = upsert(COMMANDS).on_conflict_do_nothing(index_elements=["tenant", "operation", "key"])
+    return taken.returning(COMMANDS.c.id)
 
 
 def answer(unit: Unit, subject: str, result: str) -> None:
@@ -64,7 +70,17 @@ def answer(unit: Unit, subject: str, result: str) -> None:
 
 def record(unit: Unit, operation: str, request_hash: str, subject: str) -> None:
     """The record of a command without a key."""
-    unit.connection.execute(_RECORD, _row(unit, operation, None, request_hash, subject))
+    add_records(unit, [record_of(unit, operation, request_hash, subject)])
+
+
+def record_of(unit: Unit, operation: str, request_hash: str, subject: str) -> dict[str, object]:
+    """As :func:`record`, for several to be stored together: the row of the unit's present command."""
+    return _row(unit, operation, None, request_hash, subject)
+
+
+def add_records(unit: Unit, rows: Sequence[dict[str, object]]) -> None:
+    """Store such rows."""
+    unit.connection.execute(_RECORD, list(rows))
 
 
 def _row(

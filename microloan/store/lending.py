@@ -45,6 +45,8 @@ def fixed(word: str) -> ColumnElement[str]:
 _FACILITY = select(*columns(FACILITIES)).where(*keyed(FACILITIES, "id"))
 _FACILITY_LOCKED = _FACILITY.with_for_update()
 _LOAN = select(*columns(LOANS)).where(*keyed(LOANS, "id"))
+#: The order of loans wherever they are listed: as they were drawn.
+AS_DRAWN = (LOANS.c.drawn_on, LOANS.c.drawn_at, LOANS.c.id)
 _LOANS_OF = select(*columns(LOANS)).where(*keyed(LOANS, "facility"))
 _FACILITY_OF_LOAN = select(LOANS.c.facility).where(*keyed(LOANS, "id"))
 _EVENTS_OF_LOAN = select(EVENTS).where(*keyed(EVENTS, "loan")).order_by(EVENTS.c.seq)
@@ -65,7 +67,7 @@ _EXPOSURE = select(
 _OVERDUE_LOANS = select(LOANS.c.id).where(*keyed(LOANS, "merchant"), LOANS.c.status == "overdue")
 
 _ADD_FACILITY = insert(FACILITIES)
-_ADD_LOAN = insert(LOANS)
+_ADD_LOANS = insert(LOANS)
 _ADD_EVENTS = insert(EVENTS)
 _ADD_OUTBOX = insert(OUTBOX)
 _ADD_JOURNAL = insert(JOURNAL)
@@ -83,6 +85,11 @@ _SET_FACILITY = (
     update(FACILITIES).where(*at(FACILITIES, "id")).values({n: bindparam(n) for n in _FACILITY_CHANGES})
 )
 _SET_LOANS = update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in LOAN_CHANGES})
+# What a statement calls the columns of a loan's row.
+_LOAN_GIVEN = [(n, f"of_{n}") for n in ("tenant", "bucket", "id")] + [(n, f"new_{n}") for n in LOAN_CHANGES]
+_ACCRUALS_OF = [(n, f"of_{n}") for n in ("tenant", "bucket", "product", "class", "memo")] + [
+    ("id", "of_loan")
+]
 # Both components by name, so that the whole key is given; as literals, since executemany expands no lists.
 _COMPONENTS = (fixed("interest"), fixed("penalty"))
 _DROP_ACCRUALS = delete(ACCRUALS).where(
@@ -119,9 +126,11 @@ def loan(unit: Unit, loan_id: str) -> Row:
 
 
 def loans_of(unit: Unit, bucket: int, facility_id: str) -> Sequence[Row]:
-    """All loans of a facility, oldest id first."""
+    """All loans of a facility, as they were drawn."""
     rows = unit.execute(_LOANS_OF, {"bucket": bucket, "facility": facility_id})
-    return sorted(rows, key=lambda row: str(row.id))
+    return sorted(
+        rows, key=lambda row: (row.drawn_on, row.drawn_at, row.id)
+    )  # by SQL, SQLite would walk all loans
 
 
 def events_of_loan(unit: Unit, bucket: int, loan_id: str) -> Sequence[Row]:
@@ -178,9 +187,10 @@ def add_facility(unit: Unit, row: dict[str, Any]) -> None:
     unit.connection.execute(_ADD_FACILITY, row)
 
 
-def add_loan(unit: Unit, row: dict[str, Any]) -> None:
-    """Insert a loan."""
-    unit.connection.execute(_ADD_LOAN, row)
+def add_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert loans."""
+    if rows:
+        unit.connection.execute(_ADD_LOANS, list(rows))
 
 
 def add_events(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
@@ -224,23 +234,16 @@ def set_facility(unit: Unit, row: dict[str, Any]) -> None:
 
 def set_loans(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
     """Write loans' changed columns."""
-    values = [
-        {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
-        | {f"new_{name}": row[name] for name in LOAN_CHANGES}
-        for row in rows
-    ]
+    values = [{given: row[name] for name, given in _LOAN_GIVEN} for row in rows]
     if values:
         unit.connection.execute(_SET_LOANS, values)
 
 
 def drop_accruals(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
     """Remove the accrual rows of loans, given as their rows were when those were written."""
-    values = [{f"of_{name}": row[name] for name in _ACCRUAL_KEY} | {"of_loan": row["id"]} for row in rows]
+    values = [{given: row[name] for name, given in _ACCRUALS_OF} for row in rows]
     if values:
         unit.connection.execute(_DROP_ACCRUALS, values)
-
-
-_ACCRUAL_KEY = ("tenant", "bucket", "product", "class", "memo")
 
 
 def add_accruals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
 
-from .base import insert as upsert
 from .lending import Row, keyed
-from .tables_sales import IDENTIFIERS, LINKS, MERCHANTS, SHOPS
+from .tables_merchants import IDENTIFIERS, LINKS, MERCHANTS, SHOPS
 from .unit import Unit
+from .upserts import upsert
 
 _MERCHANT = select(MERCHANTS).where(*keyed(MERCHANTS, "id"))
 _MERCHANTS = select(MERCHANTS).where(MERCHANTS.c.tenant == bindparam("tenant")).order_by(MERCHANTS.c.id)

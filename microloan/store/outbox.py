@@ -84,6 +84,6 @@ def acknowledge(unit: Unit, row: Row) -> int:
     return int(unit.connection.execute(_ACKNOWLEDGE, of | {"instant": unit.now}).rowcount)
 
 
-def add_notice(unit: Unit, row: dict[str, Any]) -> None:
-    """Put a notice that is no event of a facility."""
-    unit.connection.execute(_ADD, row)
+def add_notices(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
+    """Put notices that are no events of a facility."""
+    unit.connection.execute(_ADD, list(rows))

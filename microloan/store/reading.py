@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Select, bindparam, func, select
 
 from .base import FAR
-from .lending import Row, columns, fixed
+from .lending import AS_DRAWN, Row, columns, fixed
 from .tables_lending import BUCKETS, COMMANDS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
 from .unit import Unit
 
@@ -17,7 +17,7 @@ _TENANT: BindParameter[str] = bindparam("tenant")
 _PENDING = (
     select(*columns(LOANS))
     .where(LOANS.c.tenant == _TENANT, LOANS.c.status == fixed("pending"))
-    .order_by(LOANS.c.drawn_on, LOANS.c.id)
+    .order_by(*AS_DRAWN)
 )
 _HELD = (
     select(*columns(LOANS))
@@ -37,7 +37,7 @@ _DUE = (
 )
 _DUE_TODAY = _DUE.where(LOANS.c.oldest_due == BUCKETS.c.open_day)
 _PAST_DUE = _DUE.where(LOANS.c.oldest_due < BUCKETS.c.open_day)
-_LOANS = select(*columns(LOANS)).where(LOANS.c.tenant == _TENANT).order_by(LOANS.c.drawn_on, LOANS.c.id)
+_LOANS = select(*columns(LOANS)).where(LOANS.c.tenant == _TENANT).order_by(*AS_DRAWN)
 _FACILITIES = (
     select(*columns(FACILITIES))
     .where(FACILITIES.c.tenant == _TENANT)

@@ -16,7 +16,8 @@ from sqlalchemy import BindParameter, Select, bindparam, case, func, or_, select
 
 from .lending import Row, fixed, keyed
 from .tables_lending import EVENTS, FACILITIES, JOURNAL, LOANS
-from .tables_sales import DECISIONS, SHOPS
+from .tables_merchants import SHOPS
+from .tables_underwriting import DECISIONS
 from .unit import Unit
 
 _TENANT: BindParameter[str] = bindparam("tenant")

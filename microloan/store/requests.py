@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
-from ..errors import NotFound
-from .lending import Row, at, keyed
+from ..errors import NotFound, Retryable
+from .chain import sha256
+from .lending import Row, at, fixed, keyed
 from .tables_integrity import REQUESTS
 from .unit import Unit, bucket_in
 
@@ -20,10 +22,7 @@ _ALL = (
     .order_by(REQUESTS.c.created_at, REQUESTS.c.id)
 )
 _WAITING = _ALL.where(REQUESTS.c.status == "waiting")
-_SAME = _WAITING.where(
-    REQUESTS.c.operation == bindparam("operation"), REQUESTS.c.payload == bindparam("payload")
-)
-_ADD = insert(REQUESTS)
+_SAME = _WAITING.where(REQUESTS.c.asked_hash == bindparam("asked_hash"))
 _DECIDE = (
     update(REQUESTS)
     .where(*at(REQUESTS, "id"))
@@ -49,14 +48,36 @@ def requests(unit: Unit, *, decided: bool) -> Sequence[Row]:
     return rows
 
 
-def same_waiting(unit: Unit, operation: str, payload: str) -> Row | None:
-    """The request that waits for exactly the same, if there is one."""
-    return unit.execute(_SAME, {"operation": operation, "payload": payload}).first()
+def asked_hash(operation: str, payload: str) -> str:
+    """What tells two requests apart: the operation and its canonical payload."""
+    return sha256(f"{operation}\n{payload}")
 
 
-def add_request(unit: Unit, row: dict[str, Any]) -> None:
-    """Put a request on file."""
-    unit.connection.execute(_ADD, row)
+def same_waiting(unit: Unit, asked: str) -> Row | None:
+    """The request with this hash that waits, if there is one."""
+    return unit.execute(_SAME, {"asked_hash": asked}).first()
+
+
+def add_request(unit: Unit, row: dict[str, Any]) -> Row:
+    """Put a request on file; the one that waits now: this, or the same that another put there meanwhile.
+
+    Raises Retryable where a host's snapshot cannot see the other's.
+    """
+    unit.connection.execute(_claim(), row)
+    waits = same_waiting(unit, row["asked_hash"])
+    if waits is None:
+        raise Retryable(reason="the same is being asked for right now")
+    return waits
+
+
+@cache
+def _claim() -> Any:
+    """The request unless the same waits; built when first used, as few commands wait for anybody."""
+    from .upserts import upsert
+
+    return upsert(REQUESTS).on_conflict_do_nothing(
+        index_elements=["tenant", "asked_hash"], index_where=REQUESTS.c.status == fixed("waiting")
+    )
 
 
 def decide_request(unit: Unit, row: Row, answer: str, note: str) -> None:

@@ -18,7 +18,7 @@ from ..errors import InvalidSetting
 from ..risk.links import DEFAULT_RULES, Holding, Hub, LinkRules, in_order
 from ..risk.rings import MOST_HOPS
 from .lending import Row
-from .tables_sales import IDENTIFIERS
+from .tables_merchants import IDENTIFIERS
 from .unit import Unit
 
 T = TypeVar("T")
@@ -192,8 +192,9 @@ def digests_by_merchant(unit: Unit, merchants: Sequence[str], kind: str, as_of: 
 def every_holding(unit: Unit, as_of: date, kinds: Sequence[str]) -> Iterator[Row]:
     """All identifiers of these kinds known at the end of a day, streamed: one identifier after the other."""
     end = _end_of(unit, as_of)
-    streamed = unit.connection.execution_options(yield_per=_STREAMED)
-    yield from streamed.execute(_EVERY, {"tenant": unit.tenant, "until": end, "kinds": list(kinds)})
+    values = {"tenant": unit.tenant, "until": end, "kinds": list(kinds)}
+    # Of the statement, not of the connection: on PostgreSQL what is written after it would be streamed too.
+    yield from unit.connection.execute(_EVERY, values, execution_options={"yield_per": _STREAMED})
 
 
 class _Walk:

@@ -15,10 +15,21 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 
 from ..errors import NotFound
-from .base import insert as upsert
 from .lending import Row, keyed
-from .tables_sales import BATCHES, COVERAGE, FEEDS, IMPORTS, LINES, OLD_LINES, PLATFORMS, SALES_CLOCKS, SHOPS
+from .tables_merchants import SHOPS
+from .tables_sales import (
+    BATCHES,
+    COVERAGE,
+    FEEDS,
+    IMPORTS,
+    LINE_STATUSES,
+    LINES,
+    OLD_LINES,
+    PLATFORMS,
+    SALES_CLOCKS,
+)
 from .unit import Unit
+from .upserts import upsert
 
 #: Natural key of a shop: platform, shop_id.
 ShopKey = tuple[str, str]
@@ -37,11 +48,15 @@ class ShopPlace(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What became of a batch: lines new in the book, lines whose older version was replaced, new lines per shop."""
+    """What became of a batch: lines new in the book, lines whose older version was replaced, new lines per shop.
+
+    ``refund_stands``: lines left as they are because the batch would have taken back what went back.
+    """
 
     accepted: int
     updated: int
     by_shop: dict[int, int]
+    refund_stands: int = 0
 
 
 # --- counters and shops ----------------------------------------------------------------------------------------------
@@ -214,6 +229,7 @@ def _postgresql() -> _Dialect:
 class _Statements(NamedTuple):
     add: str
     count_new: str
+    count_standing: str
     keep_old: str
     replace: str
 
@@ -222,13 +238,17 @@ def _statements(dialect: _Dialect) -> _Statements:
     same_line = " AND ".join(f"l.{name} = b.{name}" for name in _KEY)
     differs = " OR ".join(f"l.{name} {dialect.differs} b.{name}" for name in _CONTENT)
     older = "b.status_day < l.status_day"  # an older export, brought in late, takes back no refund that a newer one told
-    changed = f"({differs}) AND coalesce(NOT {older}, TRUE)"
+    takes_back = _takes_back()
+    changed = f"({differs}) AND coalesce(NOT {older}, TRUE) AND NOT ({takes_back})"
     old = (*_KEY, "revision", *_CONTENT)
     return _Statements(
         add=f"INSERT INTO ml_sales_line ({', '.join(_COLUMNS)}) {dialect.add} ON CONFLICT ({', '.join(_KEY)}) DO NOTHING",
         count_new=(
             f"{dialect.batch} SELECT l.shop, count(*) FROM batch b CROSS JOIN ml_sales_line l "
             f"WHERE {same_line} AND l.revision = b.revision GROUP BY l.shop"
+        ),
+        count_standing=(
+            f"{dialect.batch} SELECT count(*) FROM batch b CROSS JOIN ml_sales_line l WHERE {same_line} AND {takes_back}"
         ),
         keep_old=(  # the driver counts the rows of a statement that begins with INSERT, not of one that begins with WITH
             f"INSERT INTO ml_sales_line_old ({', '.join(old)}, replaced_by) {dialect.batch} "
@@ -243,13 +263,28 @@ def _statements(dialect: _Dialect) -> _Statements:
     )  # fmt: skip
 
 
+def _takes_back() -> str:
+    """Less of a line would have gone back and more of it be sold, and no later day of change says so."""
+    before, now = _gone("l"), _gone("b")
+    later = "coalesce(b.status_day > coalesce(l.status_day, l.refunded_day), FALSE)"
+    return f"{now} < {before} AND b.amount_minor - {now} > l.amount_minor - {before} AND NOT {later}"
+
+
+def _gone(line: str) -> str:
+    """What of a line's amount went back: all of it when cancelled, or refunded without an amount."""
+    refunded, cancelled = LINE_STATUSES.index("refunded"), LINE_STATUSES.index("cancelled")
+    whole = f"{line}.status = {cancelled} OR ({line}.status = {refunded} AND {line}.refund_minor = 0)"
+    return f"CASE WHEN {whole} THEN {line}.amount_minor ELSE {line}.refund_minor END"
+
+
 _BY_DIALECT = {"sqlite": _statements(_sqlite()), "postgresql": _statements(_postgresql())}
 
 
 def put_lines(unit: Unit, rows: Sequence[LineRow]) -> Stored:
     """Bring in a batch: new lines are added, changed ones replaced with their older version kept, equal ones left alone.
 
-    So are those whose last change (``status_day``) lies before the one known: they come from an older export.
+    So are those whose last change (``status_day``) lies before the one known: they come from an older export. And what was
+    refunded or cancelled stays so, unless a row says otherwise with a later ``status_day``.
     A key may be in the batch several times, then with the same content each time.
     """
     statements = _BY_DIALECT[unit.dialect]
@@ -263,9 +298,10 @@ def put_lines(unit: Unit, rows: Sequence[LineRow]) -> Stored:
     given = _given(unit, batch)
     by_shop = {row[0]: row[1] for row in unit.connection.exec_driver_sql(statements.count_new, given)}
     updated = unit.connection.exec_driver_sql(statements.keep_old, given).rowcount
+    stands = unit.connection.exec_driver_sql(statements.count_standing, given).scalar() or 0
     if updated:
         unit.connection.exec_driver_sql(statements.replace, given)
-    return Stored(added, updated, by_shop)
+    return Stored(added, updated, by_shop, stands)
 
 
 def _per_shop(batch: Iterable[LineRow]) -> dict[int, int]:

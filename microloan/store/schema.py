@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from ..errors import SchemaMismatch
-from . import tables_cash, tables_integrity, tables_lending, tables_sales
-from .base import metadata as _metadata
 
-metadata: MetaData = _metadata
 VERSION_TABLE = "ml_alembic_version"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -133,7 +130,6 @@ def _alembic(attributes: dict[str, Any]) -> Any:
 
 
 __all__ = [
-    "REVISIONS", "VERSION_TABLE", "SchemaStatus", "include_name", "metadata", "offline_sql", "require_current",
-    "revision", "schema_status", "tables_cash", "tables_integrity", "tables_lending",
-    "tables_sales", "upgrade",
+    "REVISIONS", "VERSION_TABLE", "SchemaStatus", "include_name", "offline_sql", "require_current", "revision",
+    "schema_status", "upgrade",
 ]  # fmt: skip

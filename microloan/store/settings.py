@@ -8,8 +8,7 @@ from datetime import date
 from sqlalchemy import bindparam, func, insert, select, text
 
 from .lending import Row
-from .tables_lending import FACILITIES
-from .tables_sales import SETTINGS
+from .tables_lending import FACILITIES, SETTINGS
 from .unit import Unit
 
 _OF_TENANT = SETTINGS.c.tenant == bindparam("tenant")
@@ -21,6 +20,11 @@ _ON = (
     .limit(1)
 )
 _ALL = select(SETTINGS).where(_OF_TENANT).order_by(SETTINGS.c.name, SETTINGS.c.effective_on, SETTINGS.c.seq)
+_NAMED = (
+    select(SETTINGS)
+    .where(_OF_TENANT, SETTINGS.c.name == bindparam("name"))
+    .order_by(SETTINGS.c.effective_on, SETTINGS.c.seq)
+)
 _NEXT_SEQ = select(func.coalesce(func.max(SETTINGS.c.seq), 0) + 1).where(
     _OF_TENANT, SETTINGS.c.name == bindparam("name"), SETTINGS.c.effective_on == bindparam("day")
 )
@@ -52,6 +56,12 @@ def setting_on(unit: Unit, name: str, day: date) -> str | None:
 def settings(unit: Unit) -> list[Row]:
     """Every setting there is, by name and day; of several for one day the last counts."""
     latest = {(row.name, row.effective_on): row for row in unit.execute(_ALL)}
+    return list(latest.values())
+
+
+def settings_named(unit: Unit, name: str) -> list[Row]:
+    """As :func:`settings`, of one name."""
+    latest = {row.effective_on: row for row in unit.execute(_NAMED, {"name": name})}
     return list(latest.values())
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
+from .cash import CONTRACT
 from .chain import sha256
 from .lending import Row, at, keyed
 from .tables_cash import PROMISES, RECEIPTS
 from .tables_integrity import ERASURES
 from .tables_lending import COMMANDS, EVENTS, FACILITIES, LOANS, OFFERS
-from .tables_sales import IDENTIFIERS, LINKS, MERCHANTS, REVIEWS
+from .tables_merchants import IDENTIFIERS, LINKS, MERCHANTS
+from .tables_underwriting import REVIEWS
 from .unit import Unit
 
 #: Commands whose stored answer or request hash can tell of a person.
@@ -22,6 +26,9 @@ _PERSONAL_COMMANDS = (
     "merchant.add", "merchant.give", "merchant.link", "merchant.identify", "merchant.rate", "sign", "promise",
     "receipt.assign", "receipt.set_aside",
 )  # fmt: skip
+
+#: Receipts read together where all that are booked to nobody are looked through.
+_AT_ONCE = 1000
 
 _FACILITIES = select(FACILITIES).where(*keyed(FACILITIES, "merchant")).order_by(FACILITIES.c.id)
 _OPEN_LOANS = (
@@ -45,8 +52,15 @@ _RECEIPTS = (
             RECEIPTS.c.payer_digest.in_(bindparam("digests", expanding=True)),
         )
     )
-    .order_by(RECEIPTS.c.received_on, RECEIPTS.c.id)
 )
+_NAME = select(MERCHANTS.c.name).where(*keyed(MERCHANTS, "id"))
+_UNBOOKED = (
+    select(RECEIPTS)
+    .where(RECEIPTS.c.tenant == bindparam("tenant"), RECEIPTS.c.reference != "")
+    .where(RECEIPTS.c.status.in_(("waiting", "set_aside")))
+)
+# Letters of scripts that put blanks between words; in the others a name stands in the middle of a text.
+_LETTER = r"[0-9a-z\u00c0-\u2dff]"
 _BLANK_RECEIPT = (
     update(RECEIPTS)
     .where(RECEIPTS.c.tenant == bindparam("of_tenant"), RECEIPTS.c.id == bindparam("of_id"))
@@ -111,11 +125,49 @@ def erasures(unit: Unit, merchant_id: str) -> Sequence[Row]:
 
 
 def receipts(unit: Unit, merchant_id: str) -> Sequence[Row]:
-    """The bank receipts that were booked to the merchant's contracts or came from its registered accounts, by day."""
+    """The bank receipts that tell of a merchant, by day.
+
+    They were booked to its contracts, came from its registered accounts, or are booked to nobody while their text names it,
+    one of its signers or contracts; a text that names other contracts alone is about those.
+    """
     digests = unit.execute(_DIGESTS, _place(unit, merchant_id)).scalars().all()
-    values = {"subjects": _contracts(unit, merchant_id), "digests": digests}
-    rows: Sequence[Row] = unit.execute(_RECEIPTS, values).all()
-    return rows
+    contracts = _contracts(unit, merchant_id)
+    found = {row.id: row for row in unit.execute(_RECEIPTS, {"subjects": contracts, "digests": digests})}
+    told = naming([merchant_id, *_names(unit, merchant_id)])
+    for row in unit.execute(_UNBOOKED).yield_per(_AT_ONCE):
+        named = set(CONTRACT.findall(row.reference))
+        if not named.isdisjoint(contracts) if named else told(row.reference):
+            found[row.id] = row
+    return sorted(found.values(), key=lambda row: (row.received_on, row.id))
+
+
+def _names(unit: Unit, merchant_id: str) -> list[str]:
+    """The merchant's name and those of whoever signed for it."""
+    values = {"bucket": unit.bucket_of(merchant_id), "id": merchant_id}
+    signers = [row.signer for row in facilities(unit, merchant_id)]
+    return [*unit.execute(_NAME, values).scalars(), *signers]
+
+
+def naming(names: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a text holds one of some names, however wide, capital or spaced its letters are.
+
+    >>> told = naming(["Li Wei", "陈晓明", "m-1"])
+    >>> told("rent, LI  WEI"), told("收陈晓明货款"), told("m-10 and Li Weiming")
+    (True, True, False)
+    """
+    known = {folded for name in names if (folded := _folded(name))}
+    if not known:
+        return lambda _: False
+    alone = rf"(?<!{_LETTER})(?:{{}})(?!{_LETTER})"
+    inside = [name for name in known if not re.search(_LETTER, name)]
+    words = [name for name in known if re.search(_LETTER, name)]
+    parts = [*map(re.escape, inside), *([alone.format("|".join(map(re.escape, words)))] if words else [])]
+    pattern = re.compile("|".join(parts))
+    return lambda text: pattern.search(_folded(text)) is not None
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _contracts(unit: Unit, merchant_id: str) -> list[str]:

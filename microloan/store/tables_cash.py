@@ -20,7 +20,7 @@ class SettlementRow(Base, table=True):
         Index(None, "tenant", "settled_on"),
         Index(
             "ix_ml_settlement_waiting", "tenant", "platform", "id",
-            sqlite_where=text("status = 'waiting'"), postgresql_where=text("status = 'waiting'"),
+            sqlite_where=text("status = 'waiting'"),
         ),
     )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)
@@ -65,7 +65,7 @@ class ReceiptRow(Base, table=True):
         Index(None, "tenant", "received_on"),
         Index(
             "ix_ml_receipt_waiting", "tenant", "id",
-            sqlite_where=text("status = 'waiting'"), postgresql_where=text("status = 'waiting'"),
+            sqlite_where=text("status = 'waiting'"),
         ),
     )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)

@@ -1,19 +1,15 @@
-"""The tables that guard people and data: what waits for a second person, and which merchants were erased.
-
-Here too the list of what nobody may change or take away is completed: decisions, dated settings and erasures.
-"""
+"""The tables that guard people and data: what waits for a second person, and which merchants were erased."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import DDL, CheckConstraint, Connection, Index, Table, Text, event
+from sqlalchemy import DDL, CheckConstraint, Connection, Index, Table, Text, event, text
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, table_args, table_of
 from .tables_lending import append_only, guards
-from .tables_sales import DECISIONS, SETTINGS
 
 
 class RequestRow(Base, table=True):
@@ -32,13 +28,18 @@ class RequestRow(Base, table=True):
             "status <> 'approved' OR (decided_by <> '' AND decided_by <> created_by)", name="four_eyes"
         ),
         Index(None, "tenant", "status", "created_at"),
-    )
+        Index(
+            "uq_ml_request_waiting", "tenant", "asked_hash", unique=True,
+            sqlite_where=text("status = 'waiting'"),
+        ),
+    )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)
     bucket: int = Field(primary_key=True, sa_type=BigInt)
     id: str = Field(primary_key=True, sa_type=Text)
     operation: str = Field(sa_type=Text)
     subject: str = Field(sa_type=Text)
     payload: str = Field(sa_type=Text)
+    asked_hash: str = Field(sa_type=Text)  # of operation and payload: the same waits once
     reason: str = Field(sa_type=Text)
     created_by: str = Field(sa_type=Text)
     created_on: date = Field(sa_type=Day)
@@ -72,7 +73,7 @@ class ErasureRow(Base, table=True):
 REQUESTS: Table = table_of(RequestRow)
 ERASURES: Table = table_of(ErasureRow)
 
-append_only(DECISIONS, SETTINGS, ERASURES)
+append_only(ERASURES)
 
 #: What of a request an answer writes; everything else stays as it was asked for.
 ANSWERED = ("status", "decided_by", "decided_at", "note", "command")

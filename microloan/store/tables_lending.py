@@ -1,4 +1,4 @@
-"""The tables of lending: the book and its buckets, products, offers, facilities, loans, events, accrual, journal.
+"""The tables of lending: the book and its buckets, dated settings, products, offers, facilities, loans, events, accrual, journal.
 
 What belongs to a merchant carries the merchant's bucket in its key: the unit of closing, sealing and the business day.
 Events and journal are append-only (triggers); balances in ``ml_facility``, ``ml_loan`` and ``ml_accrual`` are caches of
@@ -43,6 +43,20 @@ class BucketRow(Base, table=True):
     open_day: date = Field(sa_type=Day)
 
 
+class SettingRow(Base, table=True):
+    """What a lender-wide setting is from a day on; the one set last for a day counts, the others are kept."""
+
+    __tablename__ = "ml_setting"
+    __table_args__ = table_args()
+    tenant: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(primary_key=True, sa_type=Text)
+    effective_on: date = Field(primary_key=True, sa_type=Day)
+    seq: int = Field(primary_key=True, sa_type=BigInt)
+    value: str = Field(sa_type=Text)
+    set_by: str = Field(sa_type=Text)
+    set_at: datetime = Field(sa_type=Instant)
+
+
 class ProductRow(Base, table=True):
     """A version of a product; its body never changes."""
 
@@ -75,7 +89,7 @@ class OfferRow(Base, table=True):
         CheckConstraint("(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name="seasonal"),
         Index(
             "uq_ml_offer_open", "tenant", "bucket", "merchant", unique=True,
-            sqlite_where=text("status = 'offered'"), postgresql_where=text("status = 'offered'"),
+            sqlite_where=text("status = 'offered'"),
         ),
     )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)
@@ -147,13 +161,14 @@ class LoanRow(Base, table=True):
         CheckConstraint("(held_through IS NULL) = (held_reason IS NULL)", name="held"),
         Index(None, "tenant", "bucket", "facility"),
         Index(None, "tenant", "bucket", "merchant", "status"),
+        Index(None, "tenant", "drawn_on", "drawn_at", "id"),
         Index(
             "ix_ml_loan_pending", "tenant", "bucket", "id",
-            sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'"),
+            sqlite_where=text("status = 'pending'"),
         ),
         Index(
             "ix_ml_loan_held", "tenant", "bucket", "id",
-            sqlite_where=text("held_through IS NOT NULL"), postgresql_where=text("held_through IS NOT NULL"),
+            sqlite_where=text("held_through IS NOT NULL"),
         ),
     )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)
@@ -167,6 +182,7 @@ class LoanRow(Base, table=True):
     terms: str = Field(sa_type=Text)
     drawn_minor: int = Field(sa_type=BigInt)
     drawn_on: date = Field(sa_type=Day)
+    drawn_at: datetime = Field(sa_type=Instant)
     start: date | None = Field(default=None, nullable=True, sa_type=Day)
     maturity: date | None = Field(default=None, nullable=True, sa_type=Day)
     status: str = Field(sa_type=Text)
@@ -272,35 +288,6 @@ class JournalRow(Base, table=True):
     amount_minor: int = Field(sa_type=BigInt)
 
 
-class ProvisionRow(Base, table=True):
-    """The provision of a group at the last close: the principal it was counted on, and the figure posted (both minor)."""
-
-    __tablename__ = "ml_provision"
-    __table_args__ = table_args(
-        CheckConstraint("principal_minor >= 0 AND allowance_minor >= 0", name="amounts"),
-    )
-    tenant: str = Field(primary_key=True, sa_type=Text)
-    bucket: int = Field(primary_key=True, sa_type=BigInt)
-    product: str = Field(primary_key=True, sa_type=Text)
-    class_: str = Field(primary_key=True, sa_type=Text, sa_column_kwargs={"name": "class"})
-    currency: str = Field(sa_type=Text)
-    principal_minor: int = Field(sa_type=BigInt)
-    allowance_minor: int = Field(sa_type=BigInt)
-
-
-class SealRow(Base, table=True):
-    """What the close of a day seals: the heads of the chains that grew on that day, chained to the seal before."""
-
-    __tablename__ = "ml_seal"
-    __table_args__ = table_args()
-    tenant: str = Field(primary_key=True, sa_type=Text)
-    bucket: int = Field(primary_key=True, sa_type=BigInt)
-    day: date = Field(primary_key=True, sa_type=Day)
-    heads: int = Field(sa_type=BigInt)
-    prev_hash: str = Field(sa_type=Text)
-    hash: str = Field(sa_type=Text)
-
-
 class OutboxRow(Base, table=True):
     """An event for other systems (CloudEvents 1.0), written with the fact itself; ordered per facility by ``seq``."""
 
@@ -308,7 +295,7 @@ class OutboxRow(Base, table=True):
     __table_args__ = table_args(
         Index(
             "ix_ml_outbox_waiting", "tenant", "bucket", "facility", "seq",
-            sqlite_where=text("published_at IS NULL"), postgresql_where=text("published_at IS NULL"),
+            sqlite_where=text("published_at IS NULL"),
         ),
     )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)
@@ -349,6 +336,7 @@ class CommandRow(Base, table=True):
 
 BOOKS = table_of(BookRow)
 BUCKETS = table_of(BucketRow)
+SETTINGS = table_of(SettingRow)
 PRODUCTS = table_of(ProductRow)
 OFFERS = table_of(OfferRow)
 FACILITIES = table_of(FacilityRow)
@@ -356,8 +344,6 @@ LOANS = table_of(LoanRow)
 EVENTS = table_of(EventRow)
 ACCRUALS = table_of(AccrualLine)
 JOURNAL = table_of(JournalRow)
-PROVISIONS = table_of(ProvisionRow)
-SEALS = table_of(SealRow)
 OUTBOX = table_of(OutboxRow)
 COMMANDS = table_of(CommandRow)
 
@@ -391,4 +377,4 @@ def append_only(*tables: Table) -> None:
         event.listen(table, "after_create", _guard)
 
 
-append_only(EVENTS, JOURNAL, SEALS)
+append_only(SETTINGS, EVENTS, JOURNAL)

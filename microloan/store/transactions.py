@@ -60,7 +60,11 @@ class Transactions(Protocol):
         ...
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """A connection to stream from."""
+        """A connection to stream from; what is raised while it is open passes unchanged."""
+        ...
+
+    def telling(self) -> AbstractContextManager[None]:
+        """What the database says against our own statements, as one of our errors."""
         ...
 
     def give_way(self) -> None:
@@ -98,22 +102,27 @@ class OwnEngine:
             self._patiently(self._prepare_once)
 
     def _prepare_once(self) -> None:
-        try:
+        with self.telling():
             prepare_file(self.engine)
-        except FAULTS as fault:
-            raise understood(fault, self.engine.url.database or "") from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One snapshot to stream from."""
+        """One snapshot to stream from; what the caller raises meanwhile is the caller's and passes unchanged."""
         refuse_missing_file(self.file)
+        with self.telling():
+            connection = self.engine.connect()
         try:
-            with self.engine.connect() as connection:
+            with self.telling():
                 marked = self._one_snapshot(connection)
-                with marked.begin():
-                    yield marked
-        except FAULTS as fault:
-            raise understood(fault, self.engine.url.database or "") from None
+                marked.begin()
+            yield marked
+        finally:
+            with self.telling():
+                connection.close()  # nothing was written: what is open is rolled back
+
+    def telling(self) -> AbstractContextManager[None]:
+        """What the database says against our own statements, as one of our errors."""
+        return telling(self.engine.url.database or "")
 
     def give_way(self) -> None:
         """SQLite has no queue: who waits for its one lock asks again within these milliseconds."""
@@ -122,13 +131,10 @@ class OwnEngine:
 
     def _once(self, act: Act[T], writes: bool) -> T:
         refuse_missing_file(self.file)
-        try:
-            with self.engine.connect() as connection:
-                marked = writing(connection) if writes else self._one_snapshot(connection)
-                with marked.begin():
-                    return act(marked)
-        except FAULTS as fault:
-            raise understood(fault, self.engine.url.database or "") from None
+        with self.telling(), self.engine.connect() as connection:
+            marked = writing(connection) if writes else self._one_snapshot(connection)
+            with marked.begin():
+                return act(marked)
 
     def _one_snapshot(self, connection: Connection) -> Connection:
         if self.dialect == "sqlite":
@@ -157,21 +163,17 @@ class HostSession:
 
     def write(self, act: Act[T]) -> T:
         """Run *act* inside the host's transaction, under a savepoint. Raises Retryable for the host to try all again."""
-        try:
+        with self.telling():
             connection = self.session.connection()  # the host may begin here, and find the database busy
             if connection.dialect.name == "sqlite":
                 connection.execute(_TAKE_WRITE_LOCK)
             with connection.begin_nested():
                 return act(connection)
-        except FAULTS as fault:
-            raise understood(fault, "the host's database") from None
 
     def read(self, act: Act[T]) -> T:
         """Run *act* inside the host's transaction."""
-        try:
+        with self.telling():
             return act(self.session.connection())
-        except FAULTS as fault:
-            raise understood(fault, "the host's database") from None
 
     def define(self, act: Act[T]) -> T:
         """Run *act*, which changes the schema, inside the host's transaction."""
@@ -180,10 +182,25 @@ class HostSession:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """The host's connection."""
-        yield self.session.connection()
+        with self.telling():
+            connection = self.session.connection()
+        yield connection
+
+    def telling(self) -> AbstractContextManager[None]:
+        """What the database says against our own statements, as one of our errors."""
+        return telling("the host's database")
 
     def give_way(self) -> None:
         """One transaction, the host's: nobody can be let in."""
+
+
+@contextmanager
+def telling(database: str) -> Iterator[None]:
+    """Turn what a database raises into one of our errors."""
+    try:
+        yield
+    except FAULTS as fault:
+        raise understood(fault, database) from None
 
 
 def refuse_missing_file(path: Path | None) -> None:

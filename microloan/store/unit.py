@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import count
+from os import urandom
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text
@@ -70,6 +71,7 @@ class Unit:
     hosted: bool = False
     four_eyes: bool = False  # the book would not have this command without a second person
     command_id: str = ""
+    lines: Iterator[int] = field(default_factory=lambda: count(1))  # of the command's entry in the journal
     known: Known = field(default_factory=Known)
     _days: dict[int, date] = field(default_factory=dict)
 
@@ -178,7 +180,7 @@ def bucket_in(identifier: str, kind: str) -> int:
 
 def random_id(kind: str, bucket: int) -> str:
     """The identifiers used unless others are injected: 80 random bits, so that nothing is read out of them."""
-    return f"{kind}-{bucket:02d}-{secrets.token_bytes(16).translate(_LETTERS).decode()}"
+    return f"{kind}-{bucket:02d}-{urandom(16).translate(_LETTERS).decode()}"
 
 
 def advisory_key(*parts: str) -> int:

@@ -10,7 +10,8 @@ from sqlalchemy import BindParameter, bindparam, except_, exists, func, select, 
 
 from .base import Day
 from .lending import Row, columns, keyed
-from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OUTBOX, SEALS
+from .tables_closing import SEALS
+from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OUTBOX
 from .unit import Unit
 
 #: Facilities read together, with all that belongs to them.

@@ -29,6 +29,7 @@ from .frames import Shape, is_duckdb, is_spark, on_spark, parts_of
 from .genuine import BuyerGroups, buyer_groups, flag_lines
 from .kernels import (
     amount_sums,
+    beyond_gradations,
     first_of_runs,
     late_share,
     peak_spans,
@@ -36,6 +37,7 @@ from .kernels import (
     recency_weights,
     running_total,
     scaled,
+    stretches,
     sums_of_runs,
     variation,
 )
@@ -61,6 +63,8 @@ _FEW: Final = 20  # fewer buyers, with
 _OFTEN: Final = 3  # so many orders each, are taken for one party
 _REGULAR: Final = 8  # orders in a year
 _ONE_PARTY: Final = 5  # so many accounts that stand apart are taken for one party
+_REPEATED: Final = np.array(2)  # orders: the first gradation above those of a passer-by
+_UNEXPECTED: Final = 0.05  # a chance so low that a shop's own gradations would lead to such regulars
 _BUYER_COVERAGE: Final = 2  # buyer features need a known buyer on at least one half of the sales
 
 
@@ -204,6 +208,8 @@ def _column_of(values: Sequence[int | None]) -> Column:
 
 def joined(parts: Sequence[FeatureTable]) -> FeatureTable:
     """The shops of all *parts*, one after the other, as one table."""
+    if len(parts) == 1:
+        return parts[0]
     columns = {
         name: Column(
             np.concatenate([part.columns[name].values for part in parts]),
@@ -291,6 +297,7 @@ def _unknown_of_orders(name: str, column: Column, totals: Bools) -> Column:
 
 _APART: Final = 4_000_000  # more days than any calendar has, so that shops do not touch on one axis
 _EVER: Final = _APART - 1
+_FEWER: Final = 8  # times fewer edges than entries: then looking each up is quicker than counting all entries
 
 
 class Axis:
@@ -316,13 +323,18 @@ class Axis:
     def edges(self, width: int, number: int) -> Ints:
         """Per shop the positions that part its entries into *number* periods of *width* days, oldest first."""
         if (width, number) not in self._edges:
-            period_of_age = np.maximum(
-                number - np.arange(width * number + 1) // width, 0
-            )  # 0: older than all
-            period = period_of_age[np.minimum(self.age, width * number)]
-            number_in = np.bincount(self.shop * (number + 1) + period, minlength=self.shops * (number + 1))
-            self._edges[width, number] = np.cumsum(number_in).reshape(self.shops, number + 1)
+            few = _FEWER * self.shops * number < len(self.moment)
+            self._edges[width, number] = (self._found if few else self._counted)(width, number)
         return self._edges[width, number]
+
+    def _found(self, width: int, number: int) -> Ints:
+        return self.moment.searchsorted(self._zero[:, None] - width * np.arange(number, -1, -1))
+
+    def _counted(self, width: int, number: int) -> Ints:
+        period_of_age = np.maximum(number - np.arange(width * number + 1) // width, 0)  # 0: older than all
+        period = period_of_age[np.minimum(self.age, width * number)]
+        number_in = np.bincount(self.shop * (number + 1) + period, minlength=self.shops * (number + 1))
+        return np.cumsum(number_in).reshape(self.shops, number + 1)
 
 
 class View:
@@ -522,16 +534,25 @@ class View:
         spans = peak_spans(self.cut_off - 7 * _WEEKS + 1, self.cut_off, peaks)
         return [(self.cut_off - first, self.cut_off - last) for first, last in spans]
 
+    @cached_property
+    def year_peaks(self) -> list[tuple[int, int]]:
+        """The same days as stretches that do not touch."""
+        return stretches(self.year_spans)
+
+    @cached_property
+    def ordinary_days(self) -> Ints:
+        """Per shop its days of 52 weeks outside named peaks."""
+        lived: Ints = np.minimum(self.life_days, 7 * _WEEKS)
+        for oldest, youngest in self.year_peaks:
+            lived = lived - np.minimum(np.maximum(self.life_days - youngest, 0), oldest - youngest + 1)
+        return lived
+
     def deseasonalised(self, daily: Daily) -> Daily:
         """The days of named peaks brought down to the level of the other days, where they lie above it."""
         if not self.year_spans:
             return daily
-        in_peak = np.zeros(7 * _WEEKS, dtype=np.bool_)
-        for oldest, youngest in self.year_spans:
-            in_peak[youngest : oldest + 1] = True
-        others = np.concatenate([[0], np.cumsum(~in_peak)])  # days outside peaks, by age
-        base_days = others[np.minimum(self.life_days, 7 * _WEEKS)]
-        base = (daily.window(7 * _WEEKS) - daily.in_ages(in_peak)) / np.maximum(base_days, 1)
+        base_days = self.ordinary_days
+        base = (daily.window(7 * _WEEKS) - daily.within(self.year_peaks)) / np.maximum(base_days, 1)
         factors = np.ones((len(self.year_spans), self.shops))
         for number, (oldest, youngest) in enumerate(self.year_spans):
             high = daily.window(oldest - youngest + 1, youngest) / (oldest - youngest + 1)
@@ -624,12 +645,11 @@ class Daily:
         reached = self.running[self.axis.edges(width, number)]
         return reached[:, 1:] - reached[:, :-1]
 
-    def in_ages(self, chosen: Bools) -> Ints:
-        """Sums per shop of the days whose age is marked in *chosen*."""
-        changes = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]])))
+    def within(self, ages: Sequence[tuple[int, int]]) -> Ints:
+        """Sums per shop of the days of these stretches of ages, each from its oldest to its youngest."""
         found: Ints = np.zeros(self.axis.shops, dtype=np.int64)
-        for youngest, after in zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True):
-            found = found + self.window(after - youngest, youngest)
+        for oldest, youngest in ages:
+            found = found + self.window(oldest - youngest + 1, youngest)
         return found
 
 
@@ -674,21 +694,30 @@ class Buyers:
     def apart_sales(self) -> Ints:
         """Per shop the sales of the accounts that stand apart from all others by how often they order."""
         sales = np.zeros(self.shops, dtype=np.int64)
-        regular = (self.orders >= _REGULAR).nonzero()[0]
-        if len(regular) < _ONE_PARTY:
+        often = self.orders >= _REGULAR
+        if not often.any():
             return sales
+        regular = often.nonzero()[0]
+        beyond = beyond_gradations(
+            self.shop, self.orders, often, self.shops, unit=_REPEATED, chance=_UNEXPECTED
+        )
+        apart = regular[self._outnumber(regular) | beyond[regular]]
+        least = np.full(self.shops, np.iinfo(np.int64).max, dtype=np.int64)
+        np.minimum.at(least, self.shop[apart], self.orders[apart])
+        chosen = regular[self.orders[regular] >= least[self.shop[regular]]]
+        np.add.at(sales, self.shop[chosen], self.sales[chosen])
+        return sales
+
+    def _outnumber(self, regular: Ints) -> Bools:
+        """Whether those who order as often as these or more are many, and more than those who order half as often."""
         width = int(self.orders.max()) + 1
         shop, often = self.shop[regular], self.orders[regular]
         ranked = np.sort(self.shop * width + self.orders)
         start = np.searchsorted(ranked, shop * width + often)
         as_often = np.searchsorted(ranked, (shop + 1) * width) - start
         half_as_often = start - np.searchsorted(ranked, shop * width + (often + 1) // 2)
-        apart = (as_often >= _ONE_PARTY) & (as_often > half_as_often)
-        least = np.full(self.shops, width, dtype=np.int64)
-        np.minimum.at(least, shop[apart], often[apart])
-        chosen = regular[often >= least[shop]]
-        np.add.at(sales, self.shop[chosen], self.sales[chosen])
-        return sales
+        found: Bools = (as_often >= _ONE_PARTY) & (as_often > half_as_often)
+        return found
 
     @cached_property
     def apart_share(self) -> Ints:
@@ -1010,12 +1039,12 @@ def _seasonality(view: View) -> Column:
 )  # fmt: skip
 def _promotion_share(view: View) -> Column:
     spans = peak_spans(view.cut_off - 2 * _YEAR, view.cut_off + 2 * BLOCK_DAYS, view.flagged.settings.peaks)
-    in_peak = np.zeros(_YEAR, dtype=np.bool_)  # by age
-    for first, last in spans:
-        in_peak[max(view.cut_off - last, 0) : max(view.cut_off - first + 1, 0)] = True
+    ages = [(view.cut_off - first, view.cut_off - last) for first, last in spans]
+    of_year = [(min(oldest, _YEAR - 1), max(youngest, 0)) for oldest, youngest in ages]
+    in_peak = stretches([span for span in of_year if span[0] >= span[1]])
     total = view.placed.window(_YEAR)
     known = (view.life_days >= _YEAR) & (total > 0)
-    return _known_if(ratio(view.placed.in_ages(in_peak), total), known)
+    return _known_if(ratio(view.placed.within(in_peak), total), known)
 
 
 @_define(
@@ -1118,8 +1147,9 @@ def _few_accounts(view: View) -> Column:
 
 @_define(
     "apart_share", "ratio", "365 days",
-    "share of placed orders from accounts that stand apart: 5 or more that order 8 times a year or more, and more of them "
-    "than order half as often; a shop's own regulars come in all gradations",
+    "share of placed orders from accounts that stand apart: 8 orders a year or more, where 5 or more order so often and more "
+    "than order half as often, or where those who order 2 and 4 times would lead to so many in less than 5 of 100 shops; a "
+    "shop's own regulars come in all gradations",
     _BUYER_EDGE,
 )  # fmt: skip
 def _apart_share(view: View) -> Column:

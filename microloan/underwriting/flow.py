@@ -27,6 +27,7 @@ from .policy import Lags
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Doubles = NDArray[np.float64]
 
 #: Stands for "no such day known" in a day column.
 NO_DAY: Final = -1

@@ -12,13 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from itertools import combinations
 from typing import Final
 
 import numpy as np
 
 from .flow import Bools, Ints, KnownFlow
-from .kernels import amount_sums, counts, first_of_runs, is_peak_day, quantiles, sums_of_runs
+from .kernels import (
+    amount_sums,
+    beyond_gradations,
+    counts,
+    first_of_runs,
+    is_peak_day,
+    quantiles,
+    sums_of_runs,
+)
 from .policy import Burst, BuyerRing, Detectors, LateSettlement, Peak, RefundAfter, SelfDealing
 
 #: What a flag can say; 0 is "nothing against the line", 1 stands for a flag that came with the file.
@@ -28,6 +37,7 @@ _YEAR: Final = 365
 _LATELY: Final = 45  # days of sales in which a stalled settlement shows
 _FAR: Final = 10_000_000  # more days than any calendar has, so that pairs do not touch on one axis
 _SPAN: Final = 1 << 20  # days and shops that fit side by side into one whole number
+_TWICE: Final = np.array(2)  # orders: the first gradation above those of a passer-by
 _STEPS: Final = 8  # orders ahead looked at one by one, before a search
 _RING_SIZE: Final = 200  # accounts compared with each other at most
 
@@ -134,21 +144,27 @@ def _refund_after(groups: BuyerGroups, rule: RefundAfter) -> Bools:
 
 
 def _self_dealing(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing) -> Bools:
+    """Accounts that stand out by a month or by the size of their orders; those that order on are customers."""
     buyers = counts(groups.shop, len(flow.lines.shops))[groups.shop]
-    comparable = buyers >= rule.buyers_to_compare
-    judged = _steadily(flow, groups, rule, comparable) | _large(flow, groups, rule)
-    often = _often(flow, groups, rule, comparable)
+    often = _often(flow, groups, rule, buyers >= rule.buyers_to_compare)
+    judged = _large(flow, groups, rule) | _steadily(flow, groups, rule)
     return often | (judged & (buyers >= rule.buyers_to_judge)) | _own_account(flow, groups)
 
 
 def _often(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing, comparable: Bools) -> Bools:
-    most = _most_in_30_days(flow, groups)
-    suspects = most >= min(rule.orders_in_30_days, rule.least_in_30_days)
-    upper, nearly_all = _typical(groups, most, suspects, len(flow.lines.shops), 75, 98)
+    most, shops = _most_in_30_days(flow, groups), len(flow.lines.shops)
+    suspects = (most >= min(rule.orders_in_30_days, rule.least_in_30_days)) & (2 * most >= groups.orders)
+    if not suspects.any():
+        return suspects
+    upper, nearly_all = _typical(groups, most, suspects, shops, 75, 98)
     needed = np.maximum(rule.orders_in_30_days, rule.times_typical * upper)
     unusual = np.maximum(rule.least_in_30_days, rule.times_typical * nearly_all)
-    found: Bools = suspects & (most >= np.where(comparable, np.minimum(needed, unusual), needed))
-    return found
+    suspects &= most >= np.where(comparable, np.minimum(needed, unusual), needed)
+    return beyond_gradations(groups.shop, most, suspects, shops, unit=_TWICE, chance=_share(rule.chance))
+
+
+def _share(share: Fraction) -> float:
+    return share.numerator / share.denominator
 
 
 def _typical(
@@ -190,28 +206,45 @@ def _most_in_30_days(flow: KnownFlow, groups: BuyerGroups) -> Ints:
     return most
 
 
-def _steadily(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing, comparable: Bools) -> Bools:
-    shops, orders = len(flow.lines.shops), groups.orders_of_year
+def _steadily(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing) -> Bools:
+    """Accounts that order on and on, in the baskets of everybody; a wholesale buyer's are larger."""
+    orders, shops = groups.orders_of_year, len(flow.lines.shops)
     suspects = orders >= rule.orders_in_a_year
     if not suspects.any():
         return suspects
-    typical, nearly_all = _typical(groups, orders, suspects, shops, 75, 98, among=orders > 0)
-    recent = flow.lines.paid_day > flow.known_on - _YEAR
-    sold = amount_sums(flow.lines.shop, shops, flow.placed_minor * recent)[groups.shop]
-    share = rule.share_of_year
-    heavy = groups.amount_of_year / np.maximum(sold, 1) >= share.numerator / share.denominator
-    beyond = comparable & (orders >= rule.times_typical * nearly_all)
-    often = heavy & (orders >= rule.times_typical * typical)
-    return suspects & (beyond | often)
+    mean = groups.amount_of_year // np.maximum(orders, 1)
+    (typical,) = _typical(groups, mean, suspects, shops, 75, among=orders > 0)
+    suspects &= mean < rule.times_typical * np.maximum(typical, 1)
+    chance = _share(rule.chance_in_a_year)
+    return beyond_gradations(groups.shop, orders, suspects, shops, unit=_TWICE, chance=chance)
 
 
 def _large(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing) -> Bools:
-    orders = groups.orders_of_year
-    suspects = orders >= rule.large_orders
+    """Accounts of a few orders, nearly all of them of a size that the shop's buyers do not lead to expect."""
+    orders, shops = groups.orders_of_year, len(flow.lines.shops)
+    suspects = (orders >= rule.large_orders) & (orders < rule.orders_in_a_year)
     mean = groups.amount_of_year // np.maximum(orders, 1)
-    (typical,) = _typical(groups, mean, suspects, len(flow.lines.shops), 75, among=orders > 0)
-    found: Bools = suspects & (mean >= rule.times_typical * np.maximum(typical, 1))
-    return found
+    (typical,) = _typical(groups, mean, suspects, shops, 75, among=orders > 0)
+    large = rule.times_typical * np.maximum(typical, 1)
+    suspects &= mean >= large
+    if not suspects.any():
+        return suspects
+    suspects &= _median_of_year(flow, groups, suspects) >= large
+    # to come back and to order much are taken for independent: so many of the large buyers would be back
+    back = counts(groups.shop, shops, orders >= rule.large_orders) / np.maximum(
+        counts(groups.shop, shops, orders > 0), 1
+    )
+    unit = 2 * np.maximum(typical, 1)
+    return beyond_gradations(
+        groups.shop, mean, suspects, shops, unit=unit, chance=_share(rule.chance_in_a_year), part=back
+    )
+
+
+def _median_of_year(flow: KnownFlow, groups: BuyerGroups, pairs: Bools) -> Ints:
+    """The middle order of a year, of these pairs."""
+    chosen = pairs[groups.pair] & (groups.day > flow.known_on - _YEAR)
+    amount = flow.lines.amount_minor[groups.index[chosen]]
+    return quantiles(groups.pair[chosen], amount, groups.count, 50)[0]
 
 
 def _own_account(flow: KnownFlow, groups: BuyerGroups) -> Bools:
@@ -285,6 +318,9 @@ def _burst_lines(
         return np.zeros(len(lines), dtype=np.bool_)
     times = np.where(is_peak_day(day[many], peaks), rule.times_in_peak, rule.times_typical)
     burst[many] = orders[many] >= times * typical[shop[many]]
+    burst = beyond_gradations(
+        shop, orders, burst, len(lines.shops), unit=2 * typical[shop], chance=_share(rule.chance)
+    )
     shop_day = np.cumsum(new_day) - 1
     busy = np.flatnonzero(burst[shop_day])
     flagged_lines = np.zeros(len(lines), dtype=np.bool_)
@@ -323,9 +359,8 @@ def _stalled(flow: KnownFlow, waiting: Bools, usual: Ints, rule: LateSettlement)
     due = due[lines.paid_day[due] > flow.known_on - _LATELY]
     placed = amount_sums(lines.shop[due], shops, flow.placed_minor[due])
     missing = amount_sums(lines.shop[due], shops, flow.placed_minor[due] * waiting[due])
-    share = rule.late_share
     many = np.bincount(lines.shop[due][waiting[due]], minlength=shops) >= rule.late_lines
-    found: Bools = many & (missing / np.maximum(placed, 1) > share.numerator / share.denominator)
+    found: Bools = many & (missing / np.maximum(placed, 1) > _share(rule.late_share))
     return found
 
 

@@ -1,11 +1,13 @@
 """Array arithmetic over shops × days: exact sums of runs, medians, ratios to four places, peak days.
 
 Everything that enters a figure is a sum of integers, exact, followed by single IEEE operations on those sums; so the same
-lines give the same figures on every machine and from every engine. Source: SEMANTICS 8 (features).
+lines give the same figures on every machine and from every engine. Logarithms decide only whether accounts stand out, yes or
+no. Source: SEMANTICS 8 (features).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -13,12 +15,13 @@ from typing import Final
 
 import numpy as np
 
-from .flow import Bools, Ints
+from .flow import Bools, Doubles, Ints
 from .policy import Peak
 
 #: Ratios are integers of this part of one: four decimals.
 RATIO_SCALE: Final = 10_000
 _RATIO_LIMIT: Final = 1e15
+_ONE_PARTY: Final = 5  # suspects that may be one party, and are not evidence for each other
 
 
 def first_of_runs(*keys: Ints) -> Bools:
@@ -114,6 +117,59 @@ def _sorted_within(key: Ints, value: Ints) -> tuple[Ints, Ints]:
     return packed >> bits, (packed & ((1 << bits) - 1)) + least
 
 
+def beyond_gradations(
+    key: Ints,
+    value: Ints,
+    suspects: Bools,
+    size: int,
+    *,
+    unit: Ints,
+    chance: float,
+    part: Doubles | None = None,
+) -> Bools:
+    """Which *suspects* stand out: so many of their key reach their value as its other values do not lead to expect.
+
+    Of n₁ other entries with one *unit* or more, n₂ have two or more (or one half, where none has): a power law through both,
+    the heaviest tail that customers have, expects E = n₂ · (value / 2 units)^−log₂(n₁ / n₂) with that value. Where n₁ is five or
+    less, the law is drawn one gradation lower, through half a unit and one. *part* of each key multiplies E.
+    Where k have the value and Chernoff's bound of the Poisson law, (eE / k)^k · e^−E, is below *chance*, they stand out. Others
+    are those without k, up to five.
+
+    *Source:* house rule; Chernoff's bound: Mitzenmacher and Upfal, Probability and Computing (2005), theorem 5.4.
+
+    >>> orders = np.array([1] * 90 + [2] * 8 + [4] + [24])
+    >>> beyond_gradations(np.zeros(100, dtype=int), orders, orders > 3, 1, unit=np.array(2), chance=0.05)[-2:].tolist()
+    [False, True]
+    """
+    found = np.zeros(len(key), dtype=np.bool_)
+    at = suspects.nonzero()[0]
+    if not len(at):
+        return found
+    units, reached = unit[at] if unit.ndim else unit, _as_high(key[at], value[at])
+    own = np.minimum(reached, _ONE_PARTY)
+    halves, ones, twos = (counts(key, size, 2 * value >= times * unit)[key[at]] - own for times in (1, 2, 4))
+    few = ones <= _ONE_PARTY
+    fewer = np.maximum(np.where(few, ones, twos), 0.5)
+    more = np.maximum(np.where(few, halves, ones), fewer)
+    expected = fewer * (value[at] / np.where(few, units, 2 * units)) ** -np.log2(more / fewer)
+    if part is not None:
+        expected = expected * part[key[at]]
+    expected = np.maximum(expected, np.finfo(np.float64).tiny)
+    bound = reached - expected - reached * np.log(reached / expected)
+    found[at] = (reached > expected) & (bound < np.log(chance))
+    return found
+
+
+def _as_high(key: Ints, value: Ints) -> Ints:
+    """How many entries of the same key are as high or higher."""
+    order = np.lexsort((value, key))
+    keys, places = key[order], np.arange(len(key))
+    first_equal = np.maximum.accumulate(np.where(first_of_runs(keys, value[order]), places, 0))
+    found = np.empty_like(places)
+    found[order] = np.searchsorted(keys, keys, side="right") - first_equal
+    return found
+
+
 def ratio(part: Ints, whole: Ints) -> Ints:
     """part / whole in ten-thousandths, rounded half-up; 0 where whole is not above zero (mark those missing).
 
@@ -124,7 +180,7 @@ def ratio(part: Ints, whole: Ints) -> Ints:
     return scaled(exact) * (whole > 0)
 
 
-def scaled(value: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Ints:
+def scaled(value: Doubles) -> Ints:
     """Doubles to whole numbers, half-up, cut to ±10¹⁵ so that nothing overflows."""
     return np.minimum(np.maximum(np.floor(value + 0.5), -_RATIO_LIMIT), _RATIO_LIMIT).astype(np.int64)
 
@@ -185,6 +241,21 @@ def peak_spans(first_day: int, last_day: int, peaks: tuple[Peak, ...]) -> list[t
     years = range(date.fromordinal(max(first_day, 1)).year, date.fromordinal(last_day).year + 1)
     spans = [(p.on(y, "first").toordinal(), p.on(y, "last").toordinal()) for y in years for p in peaks]
     return sorted(span for span in spans if first_day <= span[0] and span[1] <= last_day)
+
+
+def stretches(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The days of *spans*, each (highest, lowest) and both counted, as stretches that do not overlap, highest first.
+
+    >>> stretches([(3, 1), (9, 7), (8, 5)])
+    [(9, 5), (3, 1)]
+    """
+    found: list[tuple[int, int]] = []
+    for highest, lowest in sorted(spans, reverse=True):
+        if found and highest >= found[-1][1]:
+            found[-1] = (found[-1][0], min(found[-1][1], lowest))
+        else:
+            found.append((highest, lowest))
+    return found
 
 
 def is_peak_day(days: Ints, peaks: tuple[Peak, ...]) -> Bools:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -55,6 +56,12 @@ def _rate(given: object) -> Rate:
     return _without_library_error(lambda: Rate.parse(given))
 
 
+def _above_zero(value: Fraction) -> Fraction:
+    if not 0 < value <= 1:
+        raise ValueError(f"{value} is not above 0 and at most 1")
+    return value
+
+
 def _without_library_error(read: Callable[[], Read]) -> Read:
     try:
         return read()
@@ -68,6 +75,8 @@ def _fraction_text(value: Fraction) -> str:
 
 #: An exact share or multiple: ``0.3``, ``"30%"``, ``"1/18"``.
 Share = Annotated[Fraction, PlainValidator(_share), PlainSerializer(_fraction_text, return_type=str)]
+#: A share above 0.
+Chance = Annotated[Share, AfterValidator(_above_zero)]
 #: An exact decimal number.
 Number = Annotated[
     Decimal, PlainValidator(_number), PlainSerializer(lambda v: format(v.normalize(), "f"), return_type=str)
@@ -102,12 +111,14 @@ class Lags(_Setting):
 class SelfDealing(_Setting):
     """One buyer account that orders far more often, or far more at a time, than this shop's buyers do.
 
-    *Often*: within 30 days at least ``orders_in_30_days``, and ``times_typical`` times the upper quartile of the shop's
-    buyers; in a shop of ``buyers_to_compare`` buyers ``least_in_30_days`` are enough, if that is also that multiple of
-    what 49 of 50 buyers stay within. *Steadily*: at least ``orders_in_a_year``, and that multiple either of the yearly
-    upper quartile with ``share_of_year`` of all sales, or of what 49 of 50 buyers stay within. *Large*: at least
-    ``large_orders`` in a year, on average ``times_typical`` times the upper quartile of buyers' average orders. The last
-    two need ``buyers_to_judge`` buyers. A buyer whose id is the shop's own is flagged always.
+    *Often*: within 30 days at least ``orders_in_30_days``, half or more of all its orders, and ``times_typical`` times the
+    upper quartile of the shop's buyers; in a shop of ``buyers_to_compare`` buyers ``least_in_30_days`` are enough, if that is
+    also that multiple of what 49 of 50 buyers stay within. *Large*: ``large_orders`` or more in a year, but fewer than
+    ``orders_in_a_year``, the mean and the middle one ``times_typical`` times the upper quartile of buyers' average orders.
+    *Steadily*: ``orders_in_a_year`` or more, on average below that size, since a wholesale buyer orders more at a time. These
+    two need ``buyers_to_judge`` buyers. All three only where the shop's own gradations, drawn on, would lead to so many such
+    accounts with less than this ``chance``, ``chance_in_a_year`` for the last two: regulars and wholesale buyers come in all
+    gradations. A buyer whose id is the shop's own is flagged always.
     """
 
     enabled: bool = True
@@ -117,8 +128,9 @@ class SelfDealing(_Setting):
     buyers_to_compare: Count = 100
     buyers_to_judge: Count = 20
     orders_in_a_year: Count = 8
-    share_of_year: Share = Fraction(5, 100)
     large_orders: Count = 3
+    chance: Chance = Fraction(10, 100)
+    chance_in_a_year: Chance = Fraction(1, 100)
 
 
 class BuyerRing(_Setting):
@@ -133,12 +145,15 @@ class BuyerRing(_Setting):
 
 class Burst(_Setting):
     """A day with at least ``orders`` orders and ``times_typical`` times the shop's typical day with sales, outside the
-    named peaks (there ``times_in_peak``); flagged are the day's orders of accounts that never bought on another day."""
+    named peaks (there ``times_in_peak``); flagged are the day's orders of accounts that never bought on another day. Only
+    where the shop's own busy days, drawn on, would lead to so many such days with less than this ``chance``, low because
+    every day of a year is a trial: a shop that sells by broadcasts and flash sales has busy days in all gradations."""
 
     enabled: bool = True
     orders: Count = 10
     times_typical: Count = 4
     times_in_peak: Count = 20
+    chance: Chance = Fraction(1, 10_000)
 
 
 class RefundAfter(_Setting):
@@ -222,7 +237,7 @@ class Eligibility(_Setting):
     review_daily_totals: bool = True
     flagged_share_decline: Share = Fraction(30, 100)
     flagged_share_review: Share = Fraction(10, 100)
-    apart_share_review: Share = Fraction(10, 100)
+    apart_share_review: Share = Fraction(3, 100)
     violations_decline: Count = 3
     rating_review: Number = Decimal("3.0")
     overdue_days_decline: Days = 30

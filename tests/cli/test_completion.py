@@ -12,7 +12,7 @@ from microloan_cli.completion import KINDS as BY_METAVAR
 from microloan_cli.completion import NAMED
 
 from microloan.store import completing
-from microloan.store.schema import metadata
+from microloan.store.tables import metadata
 from tests.cli.session import say
 
 PROGRAM = "import sys; from microloan_cli.main import run; sys.argv[0] = 'microloan'; run()"

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -78,8 +79,7 @@ def shown_by(module: ModuleType) -> Iterator[tuple[str, str]]:
 
 
 def test_every_title_and_field_that_is_shown_has_a_label() -> None:
-    modules = [vars(program)[name] for name in vars(program) if isinstance(vars(program)[name], ModuleType)]
-    shown = [pair for module in modules if hasattr(module, "register") for pair in shown_by(module)]
+    shown = [pair for name in program.MODULES for pair in shown_by(import_module(f"microloan_cli.{name}"))]
     wanted = {f"title.{title}" for title, _ in shown if title} | {
         f"field.{field}" for _, fields in shown for field in fields.split()
     }

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from microloan_cli import calculate, main
+from microloan_cli.options import command_of, root
 
 from tests.cli.session import say
 
@@ -32,6 +34,67 @@ def test_starting_loads_nothing_heavy(line: list[str]) -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stderr.strip() == "[]"
+
+
+def test_reading_a_loan_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """Every import below costs a line of the terminal more than the statement it is there for."""
+    unneeded = [
+        "alembic", "pandas", "sqlalchemy.dialects.postgresql", "microloan.book.reporting", "microloan.risk",
+        "microloan.store.tables_sales", "microloan.store.tables_underwriting", "microloan_cli.backtest",
+    ]  # fmt: skip
+    db = f"sqlite:///{tmp_path / 'book.db'}"
+    assert say("--db", db, "init").status == 0
+    program = (
+        "import sys; from microloan_cli.main import main; "
+        f"main(['--db', {db!r}, 'loan', 'list']); "
+        f"print([name for name in {unneeded} if name in sys.modules], file=sys.stderr)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stderr.strip() == "[]"
+
+
+def test_rooms_are_loaded_in_frozen_time_too(tmp_path: Path) -> None:
+    """A host's tests freeze time around a book whose rooms nobody has entered yet."""
+    program = f"""
+import sys
+from freezegun import freeze_time
+from microloan import LoanBook
+with freeze_time("2026-02-02 01:00:00"), LoanBook.open("sqlite:///{tmp_path / "book.db"}", actor="a") as book:
+    book.init()
+    book.lender.set({{"net_assets": [{{"from": "2026-01-01", "amount": "500000000"}}]}})
+    print(book.settings().open_day, book.lender.show().net_assets, len(book.work()), book.verify().clean)
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert told.stdout.startswith("2026-02-02 500000000.00 "), told.stderr
+    assert told.stdout.endswith(" True\n")
+
+
+@pytest.mark.parametrize("module", main.MODULES)
+def test_a_line_finds_the_module_of_its_command(module: str) -> None:
+    app = root()
+    import_module(f"microloan_cli.{module}").register(app)
+    brought = [command.name for command in app.registered_commands]
+    assert {*brought, *(group.name for group in app.registered_groups)} == set(main.MODULES[module])
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        (["draw", "FAC", "100"], "draw"),
+        (["--db", "sales", "--json", "draw"], "draw"),
+        (["--actor=sales", "draw"], None),
+        (["--help", "draw"], None),
+        (["--version"], None),
+        (["--db"], None),
+        ([], None),
+    ],
+)
+def test_the_command_of_a_line_is_no_value_of_an_option(line: list[str], command: str | None) -> None:
+    assert command_of(line) == command
+
+
+def test_help_before_a_command_tells_of_all_commands() -> None:
+    assert say("--help", "draw").out == say("--help").out
 
 
 def test_every_command_has_help_with_an_example() -> None:

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from microloan.book.loanbook import LoanBook
 from microloan.errors import EventRefused, MicroloanError, Retryable
+from tests.killing import child, ended, own_book
 from tests.store.counter import START, Counter
-from tests.store.test_many_at_once import child, ended, own_book
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ OTHER_WORDS = {
         "maturity",
         "start",
         "drawn_on",
+        "drawn_at",
         "drawn_minor",
     },
     "ml_facility": {

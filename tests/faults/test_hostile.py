@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from microloan.errors import BadInput, NotFound, Refused
+from tests.killing import child, ended
 from tests.store.counter import Counter
-from tests.store.test_many_at_once import child, ended
 
 NAMES = [
     "'; DROP TABLE ml_loan; --", '"; DELETE FROM ml_event; --', "x' OR '1'='1", "../../etc/passwd", "..\\..\\book",

@@ -6,7 +6,6 @@ and after it, when the answer is on its way; the loop ends when a child lives th
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from microloan.book.loanbook import LoanBook
+from tests.killing import child, die_at, ended, killed, own_book
 from tests.store.counter import START, Counter
-from tests.store.test_many_at_once import child, ended, own_book
 
 
 @dataclass(frozen=True)
@@ -73,37 +71,7 @@ COMMANDS: dict[str, Callable[[LoanBook, Scene], Any]] = {
     "set limit": lambda book, at: book.set_limit(at.line, "2000", idempotency_key="k"),
 }
 LONG = [pytest.mark.slow, pytest.mark.timeout(1200)]
-EVERYDAY = ("sign", "confirm")  # the others of every day are killed in tests/store/test_many_at_once.py
-
-
-def die_at(book: LoanBook, moment: int) -> None:
-    """End this process by SIGKILL at its n-th moment."""
-    left = moment
-
-    def count(*_: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    assert book._own is not None
-    for place in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(book._own.engine, place, count)
-    event.listen(book._own.engine.pool, "checkin", count)  # committed, and nobody knows yet
-
-
-def killed(scene: Scene, act: Callable[[LoanBook], Any], moment: int) -> bool:
-    """Run *act* in a child that dies at a moment; False when it lived."""
-
-    def live() -> None:
-        book = own_book(scene.counter)
-        die_at(book, moment)
-        act(book)
-
-    scene.counter.book.close()
-    status = ended(child(live))
-    assert status in (0, -signal.SIGKILL)
-    return status != 0
+EVERYDAY = ("sign", "draw", "confirm", "repay", "reverse", "write off")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +80,7 @@ def killed(scene: Scene, act: Callable[[LoanBook], Any], moment: int) -> bool:
 def test_a_command_killed_anywhere_happens_whole_or_not_and_once(scene: Scene, command: str) -> None:
     act, counter = COMMANDS[command], scene.counter
     before, moment, done = len(counter.journal()), 0, False
-    while not done and killed(scene, lambda book: act(book, scene), moment):
+    while not done and killed(counter, lambda book: act(book, scene), moment):
         done = any(line.key == "k" for line in counter.book.audit())
         assert done or len(counter.journal()) == before
         counter.must_be_sound()
@@ -127,16 +95,15 @@ def test_a_command_killed_anywhere_happens_whole_or_not_and_once(scene: Scene, c
     counter.must_be_sound()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=LONG)])
 def test_a_close_killed_anywhere_is_finished_by_the_next_with_the_journal_of_an_undisturbed_one(
-    scene: Scene, tmp_path: Path
+    scene: Scene, step: int
 ) -> None:
     counter, moment = scene.counter, 0
     counter.clock.set_day(START + timedelta(days=5))
-    while killed(scene, LoanBook.close_day, moment):
+    while killed(counter, LoanBook.close_day, moment):
         counter.must_be_sound()
-        moment += 1
+        moment += step
         if counter.book.settings().open_day == START + timedelta(days=5):
             break
     print(f"faults injected: {moment}")
@@ -146,6 +113,45 @@ def test_a_close_killed_anywhere_is_finished_by_the_next_with_the_journal_of_an_
     keys = [(line.entry, line.line, line.day, line.account, line.amount) for line in nights]
     buckets = counter.book.settings().buckets
     assert all(keys.count(key) <= buckets for key in keys)
+    counter.must_be_sound()
+
+
+# --- files about money ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=LONG)])
+def test_a_money_file_killed_anywhere_is_finished_by_the_same_file_again(
+    scene: Scene, tmp_path: Path, step: int
+) -> None:
+    counter, moment = scene.counter, 0
+    counter.book.merchants.add("m-2", "Chen", shops=["jd:s-1"])
+    before = {loan: counter.book.loan(loan).principal for loan in (scene.loan, scene.sweep)}
+    bank, shops, answer = (tmp_path / name for name in ("bank.csv", "shops.csv", "answer.csv"))
+    bank.write_text(
+        "receipt_id,received_on,amount,reference\n"
+        + "".join(f"B-{n},2017-05-01,1.00,{scene.loan if n % 2 else 'rent'}\n" for n in range(6))
+    )
+    shops.write_text(
+        "settlement_id,shop_id,platform,settled_on,captures\n"
+        + "".join(f"S-{n},{'s-1' if n % 2 else 's-9'},jd,2017-05-01,10.00\n" for n in range(6))
+    )
+    answer.write_text(f"loan_id,status\n{scene.pending},paid\n")
+
+    def load(book: LoanBook) -> None:
+        book.receipts.load(bank)
+        book.sweeps.load(shops)
+        book.load_payouts(answer)
+
+    while killed(counter, load, moment):
+        counter.must_be_sound()
+        moment += step
+    print(f"faults injected: {moment // step}")
+    assert moment > 100
+    assert [row.status for row in counter.book.receipts.list()] == ["waiting", "booked"] * 3
+    assert [row.status for row in counter.book.sweeps.list()] == ["waiting", "booked"] * 3
+    assert counter.book.loan(scene.pending).status == "active"
+    paid = [before[loan] - counter.book.loan(loan).principal for loan in before]
+    assert paid == [3, 6]  # three rows of 1.00; a fifth of three rows of 10.00
     counter.must_be_sound()
 
 

@@ -21,8 +21,8 @@ import pytest
 
 from microloan.errors import InvalidFile, MicroloanError, StorageFailed
 from microloan.store.unit import random_id
+from tests.killing import child, ended, own_book
 from tests.store.counter import START, Counter
-from tests.store.test_many_at_once import child, ended, own_book
 
 REFUSED = 9
 

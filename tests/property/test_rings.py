@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 import pytest
@@ -13,17 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microloan.risk.findings import related_parties
-from microloan.risk.links import DEFAULT_KINDS, Holding, links_among
+from microloan.risk.learning import learned, lessons
+from microloan.risk.links import DEFAULT_KINDS, DEFAULT_RULES, Holding, LinkRules, links_among
 from microloan.risk.rings import MOST_HOPS, Ring, around, ring_around
+from microloan.risk.tenures import SIZES, WINDOWS, TakenUp
 from microloan.risk.wholebook import Holdings, book_rings
 
 DAY = date(2026, 6, 30)
 KINDS = sorted(DEFAULT_KINDS)
+WAYS = [TakenUp(*way) for way in product(sorted(DEFAULT_RULES.movable), SIZES, WINDOWS, (False, True))]
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> LinkRules:
+    """As shipped, with whatever a book might have shown."""
+    return LinkRules(telling=draw(st.dictionaries(st.sampled_from(WAYS), st.sampled_from([0.4, 0.7, 0.95]))))
 
 
 @st.composite
 def spans(draw: st.DrawFn) -> tuple[date, date | None]:
-    first = DAY - timedelta(days=draw(st.integers(0, 900)))
+    first = DAY - timedelta(days=draw(st.integers(0, 40) | st.integers(0, 900)))
     length = draw(st.none() | st.integers(0, 1000))
     return first, None if length is None else first + timedelta(days=length)
 
@@ -48,12 +57,50 @@ def shape(ring: Ring) -> tuple[object, ...]:
     return ring.id, ring.members, ring.evidence, ring.ties, strongest[:1]
 
 
-@given(books())
-def test_one_merchant_outwards_and_the_whole_book_find_the_same_rings(holdings: list[Holding]) -> None:
-    of_book = {shape(ring) for ring in book_rings(Holdings.of(holdings, DAY), DAY)}
+@given(books(), rules())
+def test_one_merchant_outwards_and_the_whole_book_find_the_same_rings(
+    holdings: list[Holding], rules: LinkRules
+) -> None:
+    of_book = {shape(ring) for ring in book_rings(Holdings.of(holdings, DAY), DAY, rules)}
     merchants = {holding.merchant for holding in holdings}
-    around_each = [ring_around(around(each, holdings, DAY, hops=MOST_HOPS)) for each in merchants]
+    around_each = [
+        ring_around(around(each, holdings, DAY, hops=MOST_HOPS, rules=rules)) for each in merchants
+    ]
     assert {shape(ring)[:4] for ring in around_each if ring} == {ring[:4] for ring in of_book}
+
+
+@given(books(), rules())
+def test_every_link_is_the_same_from_one_merchant_and_over_the_book(
+    holdings: list[Holding], rules: LinkRules
+) -> None:
+    of_book = {
+        (tie.one, tie.other): [
+            (each.kind, each.identifier, each.telling, round(each.weight, 9)) for each in tie.links
+        ]
+        for ring in book_rings(Holdings.of(holdings, DAY), DAY, rules)
+        for tie in ring.strongest
+    }
+    known = links_among(holdings, DAY, rules).links
+    for (one, other), links in of_book.items():
+        mine = [each for each in known if (each.one, each.other) == (one, other)]
+        assert sorted(links) == sorted(
+            (each.kind, each.identifier, each.telling, round(each.weight, 9)) for each in mine
+        )
+
+
+@given(books(), books())
+def test_what_comes_later_teaches_nothing(holdings: list[Holding], more: list[Holding]) -> None:
+    later = [replace(each, first_day=DAY + timedelta(days=1), last_day=None) for each in more]
+    now, then = (lessons(Holdings.of(rows, DAY), DAY) for rows in (holdings, holdings + later))
+    assert now == then
+
+
+@given(books())
+def test_a_book_only_ever_adds_to_what_is_shipped(holdings: list[Holding]) -> None:
+    book = Holdings.of(holdings, DAY)
+    shipped, taught = (book_rings(book, DAY, rules).label() for rules in (DEFAULT_RULES, learned(book, DAY)))
+    assert all(len(set(taught[shipped == ring])) == 1 for ring in set(shipped[shipped >= 0]))
+    assert (taught[shipped >= 0] >= 0).all()
 
 
 @given(books(), books())
@@ -87,7 +134,7 @@ def test_the_order_of_rows_changes_nothing(holdings: list[Holding], shuffler: ra
 def test_weights_and_strengths_lie_between_nothing_and_certainty(holdings: list[Holding]) -> None:
     found = around("m-01", holdings, DAY, hops=MOST_HOPS)
     links = list(chain.from_iterable(tie.links for tie in found.ties))
-    assert all(0 <= link.counted <= link.weight < 1 for link in links)
+    assert all(0 <= link.counted < 1 and 0 <= link.weight < 1 for link in links)
     assert all(max(link.counted for link in tie.links) <= tie.strength + 1e-12 < 1 for tie in found.ties)
 
 
@@ -132,6 +179,17 @@ def test_related_parties_are_the_ring(holdings: list[Holding]) -> None:
     ring = ring_around(found)
     parties = [party.merchant for party in related_parties("m-01", found)]
     assert ["m-01", *parties] == list(ring.members if ring else ["m-01"])
+
+
+@pytest.mark.parametrize(("idle", "telling"), [(31, True), (32, False)])
+def test_both_routes_agree_on_the_day_from_which_a_number_was_handed_on(idle: int, telling: bool) -> None:
+    ended = DAY - timedelta(days=40)
+    former = Holding("m-1", "phone", "c0ffee", ended, ended)
+    rows = [former, Holding("m-2", "phone", "c0ffee", ended + timedelta(days=idle))]
+    rules = LinkRules(telling={TakenUp("phone", 2, days, at_one_place=False): 0.95 for days in WINDOWS})
+    (link,) = links_among(rows, DAY, rules).links
+    assert link.telling == telling
+    assert len(book_rings(Holdings.of(rows, DAY), DAY, rules)) == telling
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,8 +7,9 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from tests.killing import child, ended, own_book
+
 from .counter import START, Counter
-from .test_many_at_once import child, ended, own_book
 
 BUCKETS = 8
 LOANS = 80

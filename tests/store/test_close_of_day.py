@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from microloan.book import closing
 from microloan.book.closing import close_bucket
 from microloan.errors import EventRefused
 from microloan.store.closing import night_totals
@@ -53,6 +54,21 @@ def test_ten_days_at_once_give_the_same_journal_as_ten_single_closes(
     assert counter.journal() == twin.journal()
     for one in (counter, twin):
         one.must_be_sound()
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_loans_due_together_are_closed_in_batches_of_any_size(
+    counter: Counter, tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = Counter(f"sqlite:///{tmp_path / 'twin.db'}").init(buckets=counter.book.settings().buckets)
+    for one in (counter, twin):
+        busy_book(one)
+    twin.close_until(after(40))
+    monkeypatch.setattr(closing, "BATCH", most)
+    for day in range(5, 41, 5):
+        counter.close_until(after(day))
+    assert counter.journal() == twin.journal()
+    counter.must_be_sound()
 
 
 def test_every_day_of_a_busy_book_verifies(counter: Counter) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from tests.killing import child, ended, own_book
+
 from .counter import START, Counter
-from .test_many_at_once import child, ended, own_book
 
 AFTER = START + timedelta(days=40)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from microloan.errors import DrawRefused, EventRefused, InvalidAmount, InvalidDate, NotFound
+from microloan.store.unit import random_id
 
 from .counter import START, Counter
 
@@ -170,3 +171,29 @@ def test_instalments_and_other_methods_are_drawn_by_name(counter: Counter) -> No
     counter.close_until(date(2017, 7, 2))
     assert counter.book.loan(loan.id).status == "overdue"
     counter.must_be_sound()
+
+
+def test_loans_of_one_day_are_listed_as_they_were_drawn(database_url: str) -> None:
+    """Ids are random, so they tell no order; every list shows the first draw first, each time it is asked for."""
+    counter = Counter(database_url, ids=random_id)
+    counter.init(buckets=1 if database_url.startswith("sqlite") else 3)
+    lines = [counter.line(merchant=f"m-{n}") for n in range(3)]
+    drawn = [counter.book.draw(lines[n % 3].id, "100", days=30).id for n in range(12)]
+    assert drawn != sorted(drawn)
+    assert [payout.loan_id for payout in counter.book.payouts()] == drawn
+    assert [loan.id for loan in counter.book.loans()] == drawn
+    assert [loan.id for loan in counter.book.loans(facility=lines[0].id)] == drawn[::3]
+    counter.book.close()
+
+
+def test_a_limit_above_what_the_product_lends_to_one_merchant_is_refused(counter: Counter) -> None:
+    book = counter.book
+    line = counter.line("1000.00", product=counter.product(caps={"merchant": "5000.00"}))
+    with pytest.raises(
+        EventRefused, match=r"at most 5000\.00 to one merchant; set a limit up to that"
+    ) as refused:
+        book.set_limit(line.id, "5000.01")
+    assert refused.value.code == "limit_above_cap"
+    assert book.facility(line.id).limit == 1000
+    assert book.set_limit(line.id, "5000").available == 5000
+    assert book.draw(line.id, "5000").principal == 5000  # all of a limit that was accepted can be drawn

@@ -20,6 +20,7 @@ from microloan.book.guarded import operation_named, operations
 from microloan.book.loanbook import LoanBook
 from microloan.book.results import Entry, Facility, Receipt, Waiting
 from microloan.errors import EventRefused, FourEyesRequired, IdempotencyConflict, MicroloanError, NotFound
+from tests.killing import child, ended, own_book
 
 from .counter import START, Counter
 
@@ -212,6 +213,44 @@ def test_the_same_asked_twice_waits_once_and_a_key_answers_the_same(strict: Coun
     with pytest.raises(IdempotencyConflict):
         strict.book.set_limit(line.id, "2000", "x", idempotency_key="k")
     assert len(strict.book.requests.list()) == 1
+
+
+@pytest.mark.postgres
+def test_the_same_asked_for_before_the_first_is_committed_waits_for_it(postgres_url: str) -> None:
+    """Of two desks that ask at the same instant the second waits, and is told the request of the first."""
+    strict = Counter(postgres_url)
+    strict.init(buckets=1, four_eyes="on")
+    line, engine, told = strict.line(), create_engine(strict.url), []
+    second = threading.Thread(target=lambda: told.append(waiting(own.set_limit(line.id, "1000", "x"))))
+    with Session(engine) as session, LoanBook.open(strict.url, clock=strict.clock, actor="eve") as own:
+        first = waiting(LoanBook(session, clock=strict.clock, actor="teller").set_limit(line.id, "1000", "x"))
+        second.start()
+        second.join(0.5)
+        assert not told, "who asks second has to wait for what the first does"
+        session.commit()
+        second.join()
+    engine.dispose()
+    assert [(each.request_id, each.created_by) for each in told] == [(first.request_id, "teller")]
+    assert len(strict.book.requests.list()) == 1
+    bob(strict).requests.approve(first.request_id)
+    assert (
+        waiting(strict.book.set_limit(line.id, "1000", "x")).request_id != first.request_id
+    )  # it may be asked again
+    strict.book.close()
+
+
+def test_what_two_desks_ask_for_at_the_same_instant_waits_once(strict: Counter) -> None:
+    line = strict.line()
+
+    def ask() -> None:
+        book = own_book(strict)
+        for n in range(10):
+            waiting(book.set_limit(line.id, str(1000 + n), "x"))
+        book.close()
+
+    assert [ended(pid) for pid in [child(ask) for _ in range(3)]] == [0, 0, 0]
+    asked = [each.payload["limit"] for each in strict.book.requests.list()]
+    assert sorted(asked) == [str(1000 + n) for n in range(10)]
 
 
 def test_approving_acts_once(strict: Counter) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from microloan.book.loanbook import LoanBook
-from microloan.errors import DrawRefused, Retryable
+from microloan.errors import DrawRefused, NoDatabase, Retryable
 
 from .counter import Counter
 
@@ -81,6 +82,48 @@ def test_a_refused_command_leaves_the_host_s_transaction_usable(counter: Counter
     assert rows(host, "host_note") == 1
     assert counter.book.facility(line.id).pending == 500
     counter.must_be_sound()
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+def test_a_host_s_own_database_error_passes_through_our_context_unchanged(
+    counter: Counter, host: Engine, hosted: bool
+) -> None:
+    counter.loan(counter.line())
+    with host.begin() as connection:
+        connection.execute(text("CREATE TABLE host_sum (line BIGINT PRIMARY KEY)"))
+    with Session(host) as session, Session(host) as others:
+        book = inside(counter, session) if hosted else counter.book
+
+        def keep_twice() -> None:
+            with book.journal() as lines:
+                for _ in lines:
+                    others.execute(text("INSERT INTO host_sum VALUES (1)"))
+
+        def misread() -> None:
+            with book.journal() as lines:
+                next(lines)
+                b"\xff".decode()
+
+        with pytest.raises(IntegrityError, match="host_sum"):
+            keep_twice()
+        others.rollback()
+        with pytest.raises(UnicodeDecodeError):
+            misread()
+        with book.journal() as lines:  # and the book goes on
+            assert len(list(lines)) == len(counter.journal())
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+def test_what_our_own_statements_meet_while_streaming_is_one_of_our_errors(
+    counter: Counter, host: Engine, hosted: bool
+) -> None:
+    counter.book.settings()
+    with host.begin() as connection:
+        connection.execute(text("DROP TABLE ml_journal"))
+    with Session(host) as session:
+        book = inside(counter, session) if hosted else counter.book
+        with book.journal() as lines, pytest.raises(NoDatabase):
+            list(lines)
 
 
 def test_a_savepoint_of_the_host_takes_our_work_with_it(counter: Counter, host: Engine) -> None:

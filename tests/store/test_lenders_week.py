@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, event, select
 
 from microloan.book.results import Waiting
 from microloan.book.sweeps import _offered
 from microloan.errors import BadInput, EventRefused, InvalidDate, InvalidFile, NotFound
 from microloan.servicing.sweep import swept
+from microloan.store.tables_lending import EVENTS
 from microloan.terms import SweepTerms
+from tests.killing import child, ended, own_book
 
 from .counter import START, Counter
-from .test_many_at_once import child, ended, own_book
 
 SWEEP = {"share": "0.10", "minimum": {"fraction": "1/18", "every": "60d"}}
 
@@ -322,6 +324,63 @@ def test_with_four_eyes_what_is_dated_far_back_waits_for_a_second_person(
     assert sum(row.principal + row.interest for row in book.ledger(loan.id)) == paid + 200
     assert (book.receipts.list("waiting"), book.sweeps.list("waiting")) == ((), ())
     counter.must_be_sound()
+
+
+def test_rows_share_a_commit_and_a_refused_one_spoils_no_other(counter: Counter, tmp_path: Path) -> None:
+    loan = counter.loan(counter.line(), "10000")
+    rows = [f"B-{n},2017-05-01,1.00,{loan.id}," for n in range(45)]
+    rows[7], rows[30] = "B-7,2017-05-01,nothing,,", "B-30,2099-01-01,1.00,,"
+    commits: list[object] = []
+    assert counter.book._own is not None
+    event.listen(counter.book._own.engine, "commit", commits.append)
+    report = counter.book.receipts.load(receipts(tmp_path, *rows))
+    assert (report.accepted, [(r.line, r.code) for r in report.rejections]) == (
+        43, [(9, "invalid_amount"), (32, "invalid_date")],
+    )  # fmt: skip
+    assert len(commits) == 3  # 20 + 20 + 5 rows
+    assert counter.book.loan(loan.id).principal == Decimal("9957.00")
+    assert len([line for line in counter.book.audit() if line.operation == "receipt"]) == 43
+    counter.must_be_sound()
+
+
+@pytest.mark.parametrize("insists", [True, False])
+def test_two_people_at_one_desk_take_in_rows_dated_far_back(
+    counter: Counter, tmp_path: Path, insists: bool
+) -> None:
+    book, line = counter.book, sweep_line(counter)
+    loan, pending = counter.loan(line, "100000", months=12), book.draw(line.id, "1000")
+    book.lender.set({"four_eyes": "on" if insists else "off"})
+    counter.close_until(START + timedelta(days=8))
+    both = book.acting("ann", "bob")
+    answer = tmp_path / "answer.csv"
+    answer.write_text(f"loan_id,status,value_date\n{pending.id},paid,2017-05-01\n", "utf-8")
+    bank = receipts(tmp_path, f"B-1,2017-05-01,100.00,{loan.id},", f"B-2,2017-05-02,100.00,{loan.id},")
+    reports = [
+        both.sweeps.load(
+            settlements(tmp_path, "S-1,s-1,jd,2017-05-01,1000.00,,", "S-2,s-1,jd,2017-05-02,10.00,,")
+        ),
+        both.receipts.load(bank),
+        both.load_payouts(answer),
+    ]
+    assert [report.accepted for report in reports] == [2, 2, 1]
+    assert (
+        both.repay(loan.id, "100", value_date=START).amount == 100
+    )  # the single command's mark is theirs too
+    marks = {(day, mark) for by, day, mark in entries(counter) if by == ("ann", "bob")}
+    assert marks == {(START, int(insists)), (START + timedelta(days=1), 0)}
+    counter.must_be_sound()
+
+
+def entries(counter: Counter) -> list[tuple[tuple[str, str], date, int]]:
+    """Who entered each event and with whom, its value date, and whether the book would not have had it otherwise."""
+    engine = create_engine(counter.url)
+    with engine.connect() as connection:
+        found = [
+            ((row.actor, row.approver), row.value_date, row.four_eyes)
+            for row in connection.execute(select(EVENTS))
+        ]
+    engine.dispose()
+    return found
 
 
 # --- payouts, promises, lists ----------------------------------------------------------------------------------------

@@ -10,42 +10,15 @@ import os
 import signal
 import time
 from collections import Counter as Tally
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import pytest
-from sqlalchemy import event
-
-from microloan.book.loanbook import LoanBook
 from microloan.errors import MicroloanError
+from tests.killing import child, ended, own_book
 
 from .counter import START, Counter
-
-
-def child(act: Callable[[], None]) -> int:
-    """Fork a process that does *act* and ends; its id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        act()
-        os._exit(0)
-    except BaseException:  # a forked test must never return into pytest
-        os._exit(1)
-
-
-def ended(pid: int) -> int:
-    """Wait for a child: its exit status, negative where a signal ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def own_book(counter: Counter) -> LoanBook:
-    """The same book with connections of its own, as another process has."""
-    return LoanBook.open(counter.url, clock=counter.clock, actor="child")
 
 
 def draw_many(counter: Counter, facility: str, name: str, draws: int, report: Path) -> None:
@@ -85,90 +58,6 @@ def test_a_killed_process_leaves_all_or_nothing(counter: Counter, tmp_path: Path
         counter.must_be_sound()
     assert counter.book.facility(line.id).outstanding == 100 * len(counter.book.loans())
     assert counter.book.loans()
-
-
-def die_at(book: LoanBook, point: int) -> None:
-    """End this process by SIGKILL before or after its n-th statement or at a commit."""
-    left = point
-
-    def count(*_: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    assert book._own is not None
-    for moment in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(book._own.engine, moment, count)
-
-
-OPERATIONS: dict[str, Callable[[LoanBook, str, str], Any]] = {
-    "draw": lambda book, facility, _: book.draw(facility, "100", confirm=True, idempotency_key="k"),
-    "repay": lambda book, _, loan: book.repay(loan, "100", value_date=START, idempotency_key="k"),
-    "reverse": lambda book, _, loan: book.reverse(book.ledger(loan)[0].id, idempotency_key="k"),
-    "write_off": lambda book, _, loan: book.write_off(loan, idempotency_key="k"),
-}
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_killed_at_any_statement_it_is_all_or_nothing_and_its_key_acts_once(
-    counter: Counter, operation: str
-) -> None:
-    line = counter.line()
-    loan = counter.loan(line, "1000")
-    counter.book.repay(loan.id, "10")
-    counter.close_until(START + timedelta(days=2))
-    act = OPERATIONS[operation]
-    for point in range(200):
-        counter.book.close()
-        pid = child(lambda point=point: _killed(counter, act, line.id, loan.id, point))  # type: ignore[misc]
-        status = ended(pid)
-        assert status in (0, -signal.SIGKILL)
-        counter.must_be_sound()
-        if status == 0 or _was_done(counter):
-            break
-    assert point > 10
-    before = counter.journal()
-    answer = act(counter.book, line.id, loan.id)
-    assert answer.replayed
-    assert counter.journal() == before
-    counter.must_be_sound()
-
-
-def _killed(
-    counter: Counter, act: Callable[[LoanBook, str, str], Any], facility: str, loan: str, point: int
-) -> None:
-    book = own_book(counter)
-    die_at(book, point)
-    act(book, facility, loan)
-
-
-def _was_done(counter: Counter) -> bool:
-    return any(line.key == "k" for line in counter.book.audit())
-
-
-def test_a_close_killed_at_any_statement_is_finished_by_the_next_run(counter: Counter) -> None:
-    for number in range(3):
-        counter.loan(counter.line(merchant=f"m-{number}"), "1000", days=1)
-    counter.clock.set_day(START + timedelta(days=3))
-    for point in range(3, 400, 5):
-        counter.book.close()
-        pid = child(lambda point=point: _killed_close(counter, point))  # type: ignore[misc]
-        status = ended(pid)
-        assert status in (0, -signal.SIGKILL)
-        counter.must_be_sound()
-        if status == 0:
-            break
-    assert counter.book.close_day().open_day == START + timedelta(days=3)
-    entries = [(line.day, line.entry, line.line) for line in counter.journal()]
-    assert len(entries) == len(set(entries)) or counter.book.settings().buckets > 1
-    counter.must_be_sound()
-
-
-def _killed_close(counter: Counter, point: int) -> None:
-    book = own_book(counter)
-    die_at(book, point)
-    book.close_day()
 
 
 def test_two_who_repay_all_at_once_never_make_a_negative_loan(counter: Counter) -> None:

@@ -7,7 +7,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from sqlalchemy import create_engine, text
+
+from microloan.errors import EventRefused
 
 from .counter import START, Counter
 from .test_lenders_week import receipts, settlements
@@ -188,3 +191,43 @@ def test_receipts_and_promises_are_handed_out_and_erased_with_their_merchant(
     assert "Canary" not in json.dumps([str(each) for each in book.receipts.list()])
     again = book.receipts.load(file)  # the old file tells nothing new, and brings nothing back
     assert (again.duplicates, [r.code for r in again.rejections]) == (3, ["receipt_changed"])
+
+
+def test_what_waits_for_a_merchant_is_erased_with_it(counter: Counter, tmp_path: Path) -> None:
+    """Money nobody could book names people too; texts about others, and figures, stay."""
+    book = counter.book
+    book.merchants.add("m-1", "陈晓明")
+    book.merchants.add("m-2", "Chen Xiao")
+    book.lender.set({"retention": [{"from": "2017-01-01", "years": 1}]})
+    line, neighbour = counter.line(), counter.line(merchant="m-2")
+    loan, other = counter.loan(line, "1000"), counter.loan(neighbour, "1000")
+    file = receipts(
+        tmp_path,
+        "B-1,2017-05-01,1.00,收陈晓明货款,6222000011110001",
+        "B-2,2017-05-01,2.00,M-1 pays,6222000011110002",
+        f"B-3,2017-05-01,3.00,{loan.id} or {other.id},6222000011110003",
+        f"B-4,2017-05-01,4.00,{other.id} or {neighbour.id} not 陈晓明,6222000011110004",
+        "B-5,2017-05-01,5.00,m-10 and Chen Xiao,6222000011110005",
+        "B-6,2017-05-01,6.00,m-1: rent,6222000011110006",
+    )
+    assert book.receipts.load(file).waiting == 6
+    book.receipts.set_aside("B-6", "rent of 陈晓明", idempotency_key="aside")
+    before = book.receipts.list()
+    book.repay(loan.id, "all")
+    book.close_facility(line.id)
+    with pytest.raises(EventRefused) as refused:
+        book.subjects.erase("m-1", "asked to")
+    assert refused.value.code == "retention_hold"
+    assert book.receipts.list() == before
+    jump(counter, date(2018, 5, 2))
+    assert [row.receipt_id for row in book.subjects.export("m-1").receipts] == ["B-1", "B-2", "B-3", "B-6"]
+    book.subjects.erase("m-1", "asked to")
+    after = {row.receipt_id: row for row in book.receipts.list()}
+    erased = [name for name, row in after.items() if (row.reference, row.payer_last_four) == ("", "")]
+    assert erased == ["B-1", "B-2", "B-3", "B-6"]
+    assert [(row.amount, row.status) for row in after.values()] == [
+        (row.amount, row.status) for row in before
+    ]
+    assert "陈晓明" not in str([after[name] for name in erased])
+    assert (after["B-4"], after["B-5"]) == (before[3], before[4])
+    assert book.verify().clean

@@ -68,3 +68,14 @@ def by_key(statement: str, plan: str) -> bool:
     if "SCAN" in plan:
         return False
     return plan.count("=?") + plan.count("<?") + plan.count(">?") >= 3
+
+
+def test_loans_are_listed_from_an_index_without_being_sorted(sqlite_url: str) -> None:
+    counter = Counter(sqlite_url).init()
+    line = counter.line()
+    for _ in range(3):
+        counter.loan(line, "1000", days=3)
+    plans = [plan for statement, plan in plans_of(counter, counter.book.loans) if "FROM ml_loan" in statement]
+    assert [plan.split(" (")[0] for plan in plans] == [
+        "SEARCH ml_loan USING INDEX ix_ml_loan_tenant_drawn_on_drawn_at_id"
+    ]

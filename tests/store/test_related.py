@@ -18,9 +18,9 @@ from microloan.book import related
 from microloan.book.loanbook import LoanBook
 from microloan.book.underwriting import DecisionRecord
 from microloan.errors import BadInput, DrawRefused, InvalidDate, InvalidFile, Retryable
+from tests.killing import child, ended, own_book
 
 from .counter import START, Counter
-from .test_many_at_once import child, ended, own_book
 
 PHONE, DEVICE = "138 0013 8000", "4f6c-99aa-01"
 

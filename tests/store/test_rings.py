@@ -15,7 +15,7 @@ from microloan.risk.links import DEFAULT_KINDS, Holding, links_among
 from microloan.risk.rings import MOST_HOPS, around, ring_around
 from microloan.store.base import open_engine
 from microloan.store.rings import Register, Surroundings, surroundings, surroundings_in
-from microloan.store.tables_sales import IDENTIFIERS
+from microloan.store.tables_merchants import IDENTIFIERS
 from microloan.store.unit import Unit, bucket_of, random_id
 
 DAY = date(2026, 6, 30)

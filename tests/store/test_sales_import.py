@@ -107,13 +107,49 @@ def test_an_older_export_takes_back_nothing_that_a_newer_one_has_told(book: Loan
         file = tmp_path / f"{number}.csv"
         file.write_text(f"{header}\n{row}\n", "utf-8")
         report = book.sales.load(file, platform="jd")
-        told.append((report.accepted, report.updated, report.duplicates))
-    # what is older than the last change known is no news; a change without a day is taken as one
-    assert told == [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 1), (0, 1, 0)]
-    assert [line.refund for line in book.sales.versions("jd:s-1", "o-1")] == [
-        Decimal("0.00"),
-        Decimal("100.00"),
-    ]
+        told.append((report.accepted, report.updated, report.duplicates, report.left_out))
+    # what is older than the last change known is no news, and what went back comes back by a later day alone
+    stands = {"refund_stands": 1}
+    assert told == [(1, 0, 0, {}), (0, 1, 0, {}), (0, 0, 0, stands), (0, 0, 1, {}), (0, 0, 0, stands)]
+    assert [line.refund for line in book.sales.versions("jd:s-1", "o-1")] == [Decimal("0.00")]
+
+
+SOLD = "100.00,0,completed,,"
+TOOK_BACK = {
+    "refund without a day": ("100.00,100.00,refunded,,", SOLD, 0),
+    "refund of all, no amount": ("100.00,,refunded,2025-04-20,", SOLD, 0),
+    "part of it": ("100.00,40.00,completed,2025-04-20,", "100.00,30.00,completed,2025-04-20,", 0),
+    "cancellation": ("100.00,,cancelled,,2025-04-20", SOLD, 0),
+    "the same day": ("100.00,,cancelled,,2025-04-20", "100.00,0,completed,,2025-04-20", 0),
+    "a day, but none to compare": ("100.00,,cancelled,,", "100.00,0,completed,,2025-05-02", 0),
+    "a later day": ("100.00,,cancelled,,2025-04-20", "100.00,0,completed,,2025-04-21", 1),
+    "later than the refund": ("100.00,100.00,refunded,2025-04-20,", "100.00,0,completed,,2025-04-21", 1),
+    "cancelled after the refund": ("100.00,100.00,refunded,2025-04-20,", "100.00,,cancelled,,", 1),
+    "more of it": ("100.00,40.00,completed,2025-04-20,", "100.00,60.00,completed,2025-04-20,", 1),
+    "settlement of what is left": ("100.00,40.00,paid,2025-04-20,", "100.00,40.00,completed,2025-04-20,", 1),
+    "less sold, less refunded": (
+        "100.00,40.00,completed,2025-04-20,",
+        "50.00,30.00,completed,2025-04-20,",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOOK_BACK)
+def test_what_went_back_is_sold_again_by_a_later_day_only(book: LoanBook, tmp_path: Path, case: str) -> None:
+    header = "order_id,shop_id,paid_at,amount,refund_amount,status,refunded_at,status_at"
+    before, after, updated = TOOK_BACK[case]
+    reports = []
+    for number, row in enumerate((before, after)):
+        file = tmp_path / f"{number}.csv"
+        file.write_text(f"{header}\no-1,s-1,2025-04-01,{row}\no-2,s-1,2025-04-01,{SOLD}\n", "utf-8")
+        reports.append(book.sales.load(file, platform="jd"))
+    again = reports[1]
+    assert (again.accepted, again.updated, again.duplicates) == (0, updated, 1)
+    assert again.left_out == ({} if updated else {"refund_stands": 1})
+    status = before.split(",")[2] if not updated else after.split(",")[2]
+    assert book.sales.lines("s-1")[0].status == status
+    assert len(book.sales.versions("s-1", "o-1")) == updated
 
 
 def test_one_order_may_span_shops_lines_and_platforms(book: LoanBook, tmp_path: Path) -> None:

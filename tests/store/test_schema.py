@@ -22,6 +22,7 @@ from microloan.book.loanbook import LoanBook
 from microloan.errors import MicroloanError, NoBook, NoDatabase, NotFound, SchemaMismatch, StorageFailed
 from microloan.store import schema
 from microloan.store.base import open_engine
+from microloan.store.tables import metadata
 
 from .counter import Counter
 
@@ -61,9 +62,9 @@ def test_migrations_make_what_the_metadata_says(database_url: str, tmp_path: Pat
         schema.upgrade(connection)
         made = definitions(connection)
         context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
-        assert compare_metadata(context, schema.metadata) == []
-        schema.metadata.drop_all(connection)
-        schema.metadata.create_all(connection)
+        assert compare_metadata(context, metadata) == []
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
         assert definitions(connection) == made
     migrated.dispose()
 
@@ -211,7 +212,7 @@ def test_the_database_refuses_to_change_history(counter: Counter, table: str, st
 
 def test_nothing_of_ours_lands_in_the_host_s_metadata() -> None:
     assert not [name for name in SQLModel.metadata.tables if name.startswith("ml_")]
-    assert all(name.startswith("ml_") for name in schema.metadata.tables)
+    assert all(name.startswith("ml_") for name in metadata.tables)
 
 
 def test_a_host_s_alembic_leaves_our_tables_alone(counter: Counter) -> None:
@@ -230,7 +231,7 @@ def test_every_key_begins_with_the_tenant_and_then_the_bucket() -> None:
     without_bucket = {"ml_book", "ml_product", "ml_command"}
     for name in ("ml_bucket", "ml_offer", "ml_facility", "ml_loan", "ml_event", "ml_accrual", "ml_journal", "ml_seal",
                  "ml_outbox", *without_bucket):  # fmt: skip
-        key = [column.name for column in schema.metadata.tables[name].primary_key]
+        key = [column.name for column in metadata.tables[name].primary_key]
         expected = ["tenant"] if name in without_bucket else ["tenant", "bucket"]
         assert key[: len(expected)] == expected, name
 

@@ -22,10 +22,10 @@ from microloan import __version__
 from microloan.book.loanbook import LoanBook
 from microloan.errors import MicroloanError, SchemaMismatch
 from microloan.store import schema
+from tests.killing import child, ended
 
 from .counter import START, Counter
 from .released.keep import DAYS, HERE, figures
-from .test_many_at_once import child, ended
 
 RELEASED = sorted(folder.name for folder in HERE.iterdir() if (folder / "figures.json").exists())
 

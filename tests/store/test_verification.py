@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from .counter import Counter
+from microloan.servicing import replay
+
+from .counter import START, Counter
 
 TAMPERING = {
     "an amount in an event": (
@@ -65,3 +68,22 @@ def behind_its_back(url: str, statement: str) -> None:
                 connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_change ON {table}"))
         connection.execute(text(statement))
     engine.dispose()
+
+
+def test_every_loan_is_walked_once(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = counter.line()
+    running, closed = counter.loan(line, "1000"), counter.loan(line, "1000")
+    counter.book.draw(line.id, "1000")
+    counter.close_until(START + timedelta(days=3))
+    counter.book.repay(running.id, "100")
+    counter.book.repay(closed.id, "all")
+    walks: list[date] = []
+    walk = replay._walk
+
+    def counted(loan: Any, events: Any, day: date, *more: Any) -> None:
+        walks.append(day)
+        walk(loan, events, day, *more)
+
+    monkeypatch.setattr(replay, "_walk", counted)
+    assert counter.book.verify().clean
+    assert walks == [START + timedelta(days=3)] * 2  # the pending one has no life to walk

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from microloan.store.schema import VERSION_TABLE, include_name, metadata
+from microloan.store.schema import VERSION_TABLE, include_name
+from microloan.store.tables import metadata
 
 
 def _include(name: str | None, kind: str, parents: object) -> bool:

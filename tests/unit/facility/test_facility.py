@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from microloan.days import Term
 from microloan.products import Product
+from microloan.servicing import facility
 from microloan.servicing.facility import (
     DrawRequest,
     ExposureCap,
@@ -22,6 +24,7 @@ from microloan.servicing.facility import (
     draw_refusals,
     limit_on,
 )
+from microloan.terms import LoanTerms
 
 TODAY = date(2024, 3, 1)
 PRODUCT = Product.parse(Product.shipped("CNY").canonical() | {"max_draw": "5000"})
@@ -124,3 +127,45 @@ def test_minimum_interest_days_are_tested_at_the_earliest_payoff() -> None:
     strict = Product.parse(PRODUCT.canonical() | {"min_interest_days": 7})
     terms = strict.terms_of("10000", "0.048%/day", TODAY, Term(90, "d"))
     assert costs_more_than(terms, Fraction(24, 100))
+
+
+METHODS_AND_TERMS = [
+    ("anytime", "1d"),
+    ("anytime", "90d"),
+    ("interest_only", "6m"),
+    ("equal_instalment", "12m"),
+]
+METHODS_AND_TERMS += [("equal_principal", "3m"), ("sweep", "120d")]
+
+
+@given(
+    asked=st.sampled_from(METHODS_AND_TERMS),
+    cents=st.integers(1, 10**9),
+    yearly=st.integers(1, 60),
+    room=st.integers(-1, 1),
+    start=st.sampled_from([TODAY, date(2023, 2, 28), date(2024, 1, 31)]),
+    extra=st.fixed_dictionaries(
+        {
+            "day_count": st.sampled_from(["actual", "30E/360"]),
+            "min_interest_days": st.sampled_from([0, 0, 7]),
+            "interest_free_days": st.sampled_from([0, 5]),
+            "grace_days": st.sampled_from([0, 3]),
+        }
+    ),
+)
+@example(  # the night from 28 February to 1 March counts three
+    asked=("anytime", "1d"), cents=10**7, yearly=10, room=0, start=date(2023, 2, 28), extra={"day_count": "30E/360"}
+)  # fmt: skip
+def test_what_the_rate_alone_shows_the_plan_says_too(
+    asked: tuple[str, str], cents: int, yearly: int, room: int, start: date, extra: dict[str, Any]
+) -> None:
+    method, term = asked
+    sweep = {"share": "0.2", "minimum": {"fraction": "1/6", "every": "30d"}} if method == "sweep" else None
+    terms = LoanTerms.parse(
+        {"method": method, "principal": f"{cents / 100:.2f}", "rate": f"{yearly}%/year/365", "start": start,
+         "term": term, "sweep": sweep} | extra
+    )  # fmt: skip
+    most = Fraction(yearly + room, 100)
+    with patch.object(facility, "_rate_shows_it_within", lambda *_: False):
+        walked = costs_more_than(terms, most)
+    assert costs_more_than(terms, most) == walked

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from microloan.errors import InvalidAmount, InvalidFile
-from microloan.intake.rows import RowLayout, read_rows
+from microloan.intake.rows import RowLayout, read_rows, rows_aside
 
 
 def bank(folder: Path, text: str) -> Path:
@@ -59,3 +62,36 @@ def test_a_grouped_amount_is_the_amount(minor: int, mark: str) -> None:
 def test_a_point_or_a_digit_is_no_mark_between_thousands(mark: str) -> None:
     with pytest.raises(ValidationError):
         RowLayout(thousands=mark)
+
+
+def test_rows_put_aside_come_back_as_they_were_read(tmp_path: Path) -> None:
+    file = bank(tmp_path, "".join(f"B-{n},{n}.00,\u8fd8\u6b3e {n}\n" for n in range(2500)))
+    with rows_aside(file, ("id", "amount"), ("reference", "payer")) as aside:
+        assert aside.count == 2500
+        assert list(aside) == read_rows(file, ("id", "amount"), ("reference", "payer"))
+
+
+def test_a_pipe_is_read_too(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text("id,amount\nB-1,5.00\n"))
+    writer.start()
+    with rows_aside(pipe, ("id", "amount")) as aside:
+        assert [row.cells["amount"] for row in aside] == ["5.00"]
+    writer.join()
+
+
+def test_a_bad_last_row_is_told_before_the_first_is_given(tmp_path: Path) -> None:
+    file = bank(tmp_path, "".join(f"B-{n},{n}.00,\n" for n in range(2500)) + "B-x,1,000.00,\n")
+    with pytest.raises(InvalidFile, match="line 2502"), rows_aside(file, ("id", "amount")):
+        pytest.fail("nothing of the file may be taken")
+
+
+def test_a_long_file_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    file = bank(tmp_path, "".join(f"B-{n:06d},{n}.00,{'x' * 200}\n" for n in range(60_000)))
+    tracemalloc.start()
+    with rows_aside(file, ("id", "amount"), ("reference",)) as aside:
+        assert sum(1 for _ in aside) == 60_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 6 << 20 < file.stat().st_size

@@ -8,8 +8,17 @@ from datetime import date, timedelta
 import pytest
 
 from microloan.errors import InvalidSetting
-from microloan.risk.links import DEFAULT_KINDS, DEFAULT_RULES, Holding, KindRule, LinkRules, links_among
+from microloan.risk.links import (
+    DEFAULT_KINDS,
+    DEFAULT_RULES,
+    Holding,
+    KindRule,
+    LinkRules,
+    joining_weight,
+    links_among,
+)
 from microloan.risk.rings import ties_of
+from microloan.risk.tenures import TakenUp
 
 DAY = date(2026, 6, 30)
 SPRING = date(2026, 3, 1)
@@ -94,13 +103,78 @@ def test_a_kind_without_a_rule_links_nobody() -> None:
     assert links_among([holding("m-1", "star_sign"), holding("m-2", "star_sign")], DAY).links == ()
 
 
+@pytest.mark.parametrize(
+    ("days", "weight"), [(0, 0.6981), (31, 0.6981), (32, 0.55), (183, 0.55), (184, 0.2130)]
+)
+def test_a_newcomer_counts_the_more_the_closer_it_began(days: int, weight: float) -> None:
+    """A phone says 0.55; taken up in one month 1 - 0.45^1.5, over half a year apart 1 - 0.45^0.3."""
+    begun = [holding("m-1"), holding("m-2", first_day=SPRING - timedelta(days=days))]
+    (link,) = links_among(begun, DAY).links
+    assert link.weight == pytest.approx(weight, abs=5e-5)
+    assert link.counted == pytest.approx(0.55)  # between two alone it makes no difference
+
+
+def test_what_documents_show_does_not_depend_on_when_it_began() -> None:
+    assert [joining_weight(DEFAULT_KINDS["owner"], 0.9, days) for days in (0.0, 999.0)] == pytest.approx(
+        [0.9, 0.9]
+    )
+
+
+TOLD = LinkRules(telling={TakenUp("phone", 2, 31, at_one_place=False): 0.9})
+
+
+def test_a_phone_taken_up_together_binds_where_the_book_has_shown_it() -> None:
+    pair = [holding("m-1"), holding("m-2", first_day=SPRING + timedelta(days=31))]
+    (link,) = links_among(pair, DAY, TOLD).links
+    assert (link.telling, link.counted) == (True, 0.9)
+    assert TOLD.binds(link.counted)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [holding("m-2", first_day=SPRING + timedelta(days=32))],
+        [holding("m-2"), holding("m-3")],
+        [holding("m-2"), holding("m-1", "address"), holding("m-2", "address")],
+    ],
+    ids=["a day later", "another has it too", "at one address besides"],
+)
+def test_it_does_not_in_any_other_way(other: list[Holding]) -> None:
+    found = links_among([holding("m-1"), *other], DAY, TOLD)
+    assert not any(link.telling for link in found.links)
+
+
+def test_a_former_holder_does_not_count_among_those_who_took_it_up_together() -> None:
+    before = holding("m-0", first_day=date(2024, 1, 1), last_day=date(2025, 1, 1))
+    links = links_among([before, holding("m-1"), holding("m-2")], DAY, TOLD).links
+    assert {(link.one, link.other): link.telling for link in links} == {
+        ("m-0", "m-1"): False, ("m-0", "m-2"): False, ("m-1", "m-2"): True,
+    }  # fmt: skip
+
+
+def test_what_a_book_has_shown_fades_as_the_kind_does() -> None:
+    day = DAY - timedelta(days=1095)
+    (link,) = links_among(
+        [holding(each, first_day=day, last_day=day) for each in ("m-1", "m-2")], DAY, TOLD
+    ).links
+    assert (link.telling, link.counted) == (True, 0.45)
+
+
 def test_digests_are_not_shown() -> None:
     found = links_among([holding("m-1"), holding("m-2")], DAY)
     assert "c0ffee" not in repr(found) + repr(holding("m-1"))
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("weight", 1.0), ("half_life_days", 0), ("hub_holders", 1), ("crowding", -1.0)]
+    ("field", "value"),
+    [
+        ("weight", 1.0),
+        ("half_life_days", 0),
+        ("hub_holders", 1),
+        ("crowding", -1.0),
+        ("together", 0.5),
+        ("apart", 2.0),
+    ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(field: str, value: float) -> None:
     rule = KindRule(weight=0.5, half_life_days=365, hub_holders=15, crowding=0.5)
@@ -109,7 +183,14 @@ def test_a_rule_that_makes_no_sense_is_refused(field: str, value: float) -> None
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"ring_at": 0.0}, {"join_at": 1.5}, {"gap_half_life_days": 0}, {"kinds": {}}]
+    "wrong",
+    [
+        {"ring_at": 0.0},
+        {"join_at": 1.5},
+        {"gap_half_life_days": 0},
+        {"kinds": {}},
+        {"telling": {TakenUp("phone", 2, 31, False): 1.0}},
+    ],
 )
 def test_rules_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidSetting, match=next(iter(wrong))):

@@ -34,7 +34,7 @@ def honest_shop(seed: int) -> list[Row]:
     for back in range(460, 0, -1):
         day = AS_OF - timedelta(days=back)
         mean = rate * (1 + wave * sin(2 * pi * back / 365 + phase))
-        for _ in range(_poisson(chance, mean)):
+        for _ in range(poisson(chance, mean)):
             fresh = not bought or chance.random() < newcomers
             bought.append(f"c{len(rows)}" if fresh else chance.choice(bought))
             amount = max(int(chance.gammavariate(2, scale)), 100)
@@ -43,7 +43,8 @@ def honest_shop(seed: int) -> list[Row]:
     return rows
 
 
-def _poisson(chance: Random, mean: float) -> int:
+def poisson(chance: Random, mean: float) -> int:
+    """How many of something that comes with this mean."""
     number, waited = 0, chance.expovariate(1)
     while waited < mean:
         number, waited = number + 1, waited + chance.expovariate(1)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from flows import AS_OF, line, regular
+from hypothesis import given
+from hypothesis import strategies as st
 
 from microloan.underwriting import DEFINITIONS, features, sales_lines
-from microloan.underwriting.features import Value
+from microloan.underwriting.features import _APART, Axis, Value
 
 
 def row(lines: list[dict[str, object]], as_of: date = AS_OF) -> dict[str, Value]:
@@ -175,3 +178,18 @@ def test_the_table_converts_to_pandas_with_missing_values() -> None:
     frame = features(sales_lines(regular(20)), as_of=AS_OF).to_pandas()
     assert frame.loc["shop", "sales_7d"] == 60000
     assert frame["growth_year"].isna().all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 800)), min_size=1, max_size=60), st.integers(1, 30),
+    st.integers(1, 60),
+)  # fmt: skip
+def test_periods_are_parted_alike_for_one_shop_and_for_many(
+    lines: list[tuple[int, int]], width: int, number: int
+) -> None:
+    cut_off = AS_OF.toordinal()
+    shop, day = (
+        np.array(each) for each in zip(*sorted((shop, cut_off - back) for shop, back in lines), strict=True)
+    )
+    axis = Axis(shop * _APART + day, shop, 3, cut_off)
+    assert (axis._found(width, number) == axis._counted(width, number)).all()

@@ -389,6 +389,7 @@ def _create_loan() -> None:
         sa.Column("terms", sa.Text(), nullable=False),
         sa.Column("drawn_minor", BIG, nullable=False),
         sa.Column("drawn_on", sa.Integer(), nullable=False),
+        sa.Column("drawn_at", BIG, nullable=False),
         sa.Column("start", sa.Integer(), nullable=True),
         sa.Column("maturity", sa.Integer(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
@@ -429,6 +430,9 @@ def _create_loan() -> None:
         op.f("ix_ml_loan_tenant_bucket_merchant_status"),
         "ml_loan",
         ["tenant", "bucket", "merchant", "status"],
+    )
+    op.create_index(
+        op.f("ix_ml_loan_tenant_drawn_on_drawn_at_id"), "ml_loan", ["tenant", "drawn_on", "drawn_at", "id"]
     )
 
 
@@ -671,6 +675,7 @@ def _create_request() -> None:
         sa.Column("operation", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("asked_hash", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_on", sa.Integer(), nullable=False),
@@ -697,6 +702,14 @@ def _create_request() -> None:
     )
     op.create_index(
         op.f("ix_ml_request_tenant_status_created_at"), "ml_request", ["tenant", "status", "created_at"]
+    )
+    op.create_index(
+        op.f("uq_ml_request_waiting"),
+        "ml_request",
+        ["tenant", "asked_hash"],
+        unique=True,
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
     )
 
 
@@ -998,9 +1011,9 @@ def _let_requests_be_answered_once() -> None:
             "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request WHEN OLD.status <> 'waiting' OR "
             "NEW.tenant IS NOT OLD.tenant OR NEW.bucket IS NOT OLD.bucket OR NEW.id IS NOT OLD.id OR "
             "NEW.operation IS NOT OLD.operation OR NEW.subject IS NOT OLD.subject OR NEW.payload IS NOT "
-            "OLD.payload OR NEW.reason IS NOT OLD.reason OR NEW.created_by IS NOT OLD.created_by OR "
-            "NEW.created_on IS NOT OLD.created_on OR NEW.created_at IS NOT OLD.created_at BEGIN SELECT "
-            "RAISE(ABORT, 'ml_request is append-only'); END"
+            "OLD.payload OR NEW.asked_hash IS NOT OLD.asked_hash OR NEW.reason IS NOT OLD.reason OR "
+            "NEW.created_by IS NOT OLD.created_by OR NEW.created_on IS NOT OLD.created_on OR NEW.created_at IS "
+            "NOT OLD.created_at BEGIN SELECT RAISE(ABORT, 'ml_request is append-only'); END"
         )
         op.execute(
             "CREATE TRIGGER ml_request_no_delete BEFORE DELETE ON ml_request BEGIN SELECT RAISE(ABORT, "
@@ -1009,10 +1022,10 @@ def _let_requests_be_answered_once() -> None:
         return
     op.execute(
         "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request FOR EACH ROW WHEN (OLD.status <> "
-        "'waiting' OR (NEW.tenant, NEW.bucket, NEW.id, NEW.operation, NEW.subject, NEW.payload, NEW.reason, "
-        "NEW.created_by, NEW.created_on, NEW.created_at) IS DISTINCT FROM (OLD.tenant, OLD.bucket, OLD.id, "
-        "OLD.operation, OLD.subject, OLD.payload, OLD.reason, OLD.created_by, OLD.created_on, "
-        "OLD.created_at)) EXECUTE FUNCTION ml_append_only()"
+        "'waiting' OR (NEW.tenant, NEW.bucket, NEW.id, NEW.operation, NEW.subject, NEW.payload, "
+        "NEW.asked_hash, NEW.reason, NEW.created_by, NEW.created_on, NEW.created_at) IS DISTINCT FROM "
+        "(OLD.tenant, OLD.bucket, OLD.id, OLD.operation, OLD.subject, OLD.payload, OLD.asked_hash, "
+        "OLD.reason, OLD.created_by, OLD.created_on, OLD.created_at)) EXECUTE FUNCTION ml_append_only()"
     )
     op.execute(
         "CREATE TRIGGER ml_request_no_delete BEFORE DELETE ON ml_request FOR EACH ROW EXECUTE FUNCTION "
