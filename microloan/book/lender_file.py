@@ -1,44 +1,4 @@
-"""The file of the lender's own figures, as TOML: what it may say, and how each entry is kept.
-
-    four_eyes = "on"
-    [[net_assets]]
-    from = 2025-01-01
-    amount = "500000000"
-    [[lpr]]
-    from = 2025-01-20
-    rate = "3.1%"
-    [[ceilings]]
-    from = 2025-01-01
-    yearly = "24%"
-    [[caps]]
-    from = 2025-01-01
-    merchant_share = "10%"          # of net assets, per merchant
-    group_share = "15%"             # of net assets, per merchant with its related parties
-    group_amount = "5000000"
-    [[holidays]]
-    from = 2025-01-01
-    days = [2025-01-28, 2025-01-29]
-    [[accounts]]
-    from = 2025-01-01
-    payout = "…"
-    [[back_dating]]
-    from = 2025-01-01
-    days = 7                        # with four eyes: older entries wait for a second person
-    [[provisions]]
-    from = 2025-01-01               # not before the open day: closed days keep the rates they had
-    normal = "1.5%"
-    special_mention = "3%"
-    substandard = "30%"
-    doubtful = "60%"
-    loss = "100%"
-    [[retention]]
-    from = 2025-01-01
-    years = 10                      # a merchant's data are kept that long after its last contract
-
-Every entry counts from its day until the next one. A cap without its input is reported as not set; it never passes as met.
-
-Source: SEMANTICS 2 (dated configuration, never constants).
-"""
+"""The file of the lender's own figures: what it may say, and how each entry is kept. Shown in :mod:`.lender`."""
 
 from __future__ import annotations
 
