@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -79,6 +79,9 @@ _EVERY = (
     .where(*_KNOWN, IDENTIFIERS.c.kind.in_(bindparam("kinds", expanding=True)))
     .order_by(IDENTIFIERS.c.kind, IDENTIFIERS.c.digest)
 )
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +239,9 @@ class _Walk:
 
 
 def _end_of(unit: Unit, day: date) -> datetime:
-    """The end of a day in the lender's zone."""
+    """The end of a day in the lender's zone; a business day ends with its close, so the open one has no end yet."""
+    if day >= unit.book_day():
+        return _NEVER
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(unit.book.zone))
 
 

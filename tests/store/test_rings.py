@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import Connection, event, insert, update
 
 from microloan.book.loanbook import LoanBook
 from microloan.errors import InvalidSetting
@@ -15,6 +15,7 @@ from microloan.risk.links import DEFAULT_KINDS, Holding, links_among
 from microloan.risk.rings import MOST_HOPS, around, ring_around
 from microloan.store.base import open_engine
 from microloan.store.rings import Register, Surroundings, surroundings, surroundings_in
+from microloan.store.tables_lending import BUCKETS as OPEN_DAYS
 from microloan.store.tables_merchants import IDENTIFIERS
 from microloan.store.unit import Unit, bucket_of, random_id
 
@@ -128,7 +129,13 @@ def test_as_many_holders_as_allowed_are_no_hub(connection: Connection) -> None:
     assert (len(merchants(found)), found.hubs) == (most, ())
 
 
+def closed_to(connection: Connection, day: date) -> None:
+    """The days up to this one are closed."""
+    connection.execute(update(OPEN_DAYS).values(open_day=day + timedelta(days=1)))
+
+
 def test_what_was_noted_later_is_not_known_yet(connection: Connection) -> None:
+    closed_to(connection, DAY)
     note(connection, ("m-0", "device", "d"), ("m-1", "device", "d"))
     note(connection, *((f"x-{n}", "device", "d") for n in range(40)), on=NOON + timedelta(days=1))
     assert merchants(surroundings(unit_of(connection), "m-0", DAY)) == {"m-0", "m-1"}
@@ -138,15 +145,25 @@ def test_what_was_noted_later_is_not_known_yet(connection: Connection) -> None:
 
 def test_the_day_is_that_of_the_lenders_zone(connection: Connection) -> None:
     late = datetime(2026, 6, 30, 16, 30, tzinfo=UTC)  # 00:30 of 1 July in Shanghai
+    closed_to(connection, DAY)
     note(connection, ("m-0", "device", "d"), ("m-1", "device", "d"), on=late)
     assert merchants(surroundings(unit_of(connection), "m-0", DAY)) == set()
     assert merchants(surroundings(unit_of(connection), "m-0", DAY + timedelta(days=1))) == {"m-0", "m-1"}
 
 
 def test_what_was_noted_later_of_earlier_days_is_not_known_yet(connection: Connection) -> None:
+    closed_to(connection, DAY)
     rows = (("m-0", "device", "d"), ("m-1", "device", "d"))
     note(connection, *rows, on=NOON + timedelta(days=1), first=DAY - timedelta(days=400))
     assert surroundings(unit_of(connection), "m-0", DAY) == Surroundings((), (), True)
+
+
+def test_what_is_noted_after_midnight_counts_for_the_day_that_is_still_open(connection: Connection) -> None:
+    rows = (("m-0", "device", "d"), ("m-1", "device", "d"))
+    note(connection, *rows, on=NOON + timedelta(days=200), first=DAY)
+    assert merchants(surroundings(unit_of(connection), "m-0", DAY)) == {"m-0", "m-1"}
+    closed_to(connection, DAY)
+    assert merchants(surroundings(unit_of(connection), "m-0", DAY)) == set()
 
 
 def test_from_when_to_when_it_was_whose_is_read(connection: Connection) -> None:
@@ -268,8 +285,9 @@ def test_two_statements_a_hop_each_by_an_index(sqlite_url: str) -> None:
         assert unit.book.buckets == BUCKETS
         sent.clear()
         surroundings(unit, "m-0", DAY, hops=2)
-        assert len(sent) == 4
-        for statement, values in list(sent):
+        assert "ml_bucket" in sent[0][0]  # which day is open
+        assert len(sent) == 1 + 4
+        for statement, values in sent[1:]:
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
             reads = [step for step in plan if "ml_identifier" in step or "theirs" in step]
             assert reads, plan
