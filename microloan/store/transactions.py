@@ -142,15 +142,17 @@ class OwnEngine:
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def _patiently(self, once: Callable[[], T]) -> T:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline, turn = time.monotonic() + PATIENCE_SECONDS, 0
         while True:
+            turn += 1
             try:
                 return once()
             except Retryable:
                 if time.monotonic() > deadline:
                     raise
             # A short and uneven pause: SQLite's own back-off grows to 100 ms and lets some writers wait for seconds.
-            time.sleep(random.uniform(0.0002, _LONGEST_PAUSE))  # noqa: S311 - a pause, not a secret
+            # Who has waited longer asks more often.
+            time.sleep(random.uniform(0.0002, _LONGEST_PAUSE) / turn)  # noqa: S311 - a pause, not a secret
 
 
 class HostSession:
