@@ -30,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from .days import DayCount, Term, parse_date
+from .days import FIRST_DAY, DayCount, Term, parse_date
 from .errors import InvalidDate, InvalidProduct, MicroloanError
 from .money import amount_text, currency_digits, plain_decimal, to_minor
 from .rates import Rate, parse_percentage, rate_decimal
@@ -126,7 +126,12 @@ class MethodOffer(_Frozen):
     terms: tuple[Span, ...] = Field(min_length=1)
 
     def offers(self, term: Term) -> bool:
-        """Is this length offered?"""
+        """Is this length offered?
+
+        >>> offer = MethodOffer(method="anytime", terms=("1d..365d", "1m..12m"))
+        >>> offer.offers(Term.parse("90d")), offer.offers(Term.parse("13m"))
+        (True, False)
+        """
         return any(term in span for span in self.terms)
 
 
@@ -136,7 +141,11 @@ class ExposureCaps(_Frozen):
     merchant: Amount | None = None
 
     def minor(self, currency: str) -> int | None:
-        """The cap per merchant in minor units; None where it is not set."""
+        """The cap per merchant in minor units; None where it is not set.
+
+        >>> ExposureCaps(merchant="5000.00").minor("CNY"), ExposureCaps().minor("CNY")
+        (500000, None)
+        """
         return None if self.merchant is None else to_minor(self.merchant, currency, "caps.merchant")
 
 
@@ -346,20 +355,33 @@ class Product(_Frozen):
         method: Method | None = None,
     ) -> LoanTerms:
         """The terms of a loan of this product, frozen at its draw. Raises InvalidTerms and its kin."""
-        chosen = method or self.default_method
+        wanted = (rate, term, method or self.default_method)
+        agreed = self._agreed.get(wanted)
+        if agreed is None:
+            if len(self._agreed) >= _PATTERNS:
+                self._agreed.clear()
+            agreed = self._agreed[wanted] = self._agree(*wanted)
+        return agreed.drawn(principal, start)
+
+    @cached_property
+    def _agreed(self) -> dict[tuple[Rate | str, Term, Method], LoanTerms]:
+        """Terms but for principal and first day: many draws share one rate, length and method."""
+        return {}
+
+    def _agree(self, rate: Rate | str, term: Term, method: Method) -> LoanTerms:
         given: dict[str, Any] = {
-            "method": chosen,
-            "principal": principal,
+            "method": method,
+            "principal": self.min_draw,
             "currency": self.currency,
             "rate": rate,
-            "start": start,
+            "start": FIRST_DAY,
             "term": term,
         }
         for field in _COPIED:
             given[field] = getattr(self, field)
-        if chosen == "sweep":
+        if method == "sweep":
             given["sweep"] = self.sweep
-        if chosen in ("anytime", "sweep"):
+        if method in ("anytime", "sweep"):
             given["due_day"] = None
         return LoanTerms.parse(given)
 
@@ -378,6 +400,9 @@ class Product(_Frozen):
             "methods": "; ".join(f"{o.method} {', '.join(map(str, o.terms))}" for o in self.methods),
         }
 
+
+#: How many of them are kept at most.
+_PATTERNS = 256
 
 _AMOUNTS = ("min_limit", "min_draw", "max_draw", "multiple")
 _COPIED = (

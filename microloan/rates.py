@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from .errors import InvalidRate
 from .money import plain_decimal
@@ -36,6 +37,9 @@ class Rate:
 
     value: Fraction
     basis: int = 1
+
+    def __hash__(self) -> int:  # that of a Fraction costs a modular inverse, so that it may equal a float's
+        return hash((self.value.numerator, self.value.denominator, self.basis))
 
     @classmethod
     def parse(cls, given: object, field: str = "rate") -> Rate:
@@ -116,7 +120,7 @@ class Rate:
         >>> Rate.parse("14.4%/year/360").yearly
         Decimal('0.146')
         """
-        return rate_decimal(self.per_day * 365)
+        return _shown(self)[1]
 
     @property
     def daily(self) -> Decimal:
@@ -125,7 +129,7 @@ class Rate:
         >>> Rate.parse("0.048%/day").daily
         Decimal('0.00048')
         """
-        return rate_decimal(self.per_day, 12)
+        return _shown(self)[0]
 
     @property
     def decimals(self) -> int:
@@ -141,14 +145,25 @@ class Rate:
         >>> Rate.parse("万4.8").canonical()
         {'value': '0.00048', 'per': 'day'}
         """
-        text = _plain(self.value, self.decimals)
-        if self.basis == 1:
-            return {"value": text, "per": "day"}
-        return {"value": text, "per": "year", "basis": self.basis}
+        return dict(_written(self))
 
     def __str__(self) -> str:
         percent = _plain(self.value * 100, max(self.decimals - 2, 0))
         return f"{percent}%/day" if self.basis == 1 else f"{percent}%/year/{self.basis}"
+
+
+# A book has many loans and few rates: each is written and shown once.
+@lru_cache(maxsize=1024)
+def _written(rate: Rate) -> tuple[tuple[str, object], ...]:
+    text = _plain(rate.value, rate.decimals)
+    if rate.basis == 1:
+        return ("value", text), ("per", "day")
+    return ("value", text), ("per", "year"), ("basis", rate.basis)
+
+
+@lru_cache(maxsize=1024)
+def _shown(rate: Rate) -> tuple[Decimal, Decimal]:
+    return rate_decimal(rate.per_day, 12), rate_decimal(rate.per_day * 365)
 
 
 def rate_decimal(exact: Fraction, places: int = 8) -> Decimal:

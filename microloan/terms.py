@@ -6,12 +6,12 @@ The written form is the ``terms`` mapping of a scenario file (CONTRACT 2); the s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -23,12 +23,12 @@ from pydantic import (
     model_validator,
 )
 
-from .days import DayCount, Term, add_months, parse_date
+from .days import FIRST_DAY, DayCount, Term, add_months, parse_date
 from .errors import InvalidTerms
+from .kept import kept
 from .money import amount_text, currency_digits, plain_decimal, positive_minor
 from .rates import Rate, parse_percentage
 
-T = TypeVar("T")
 Method = Literal["anytime", "interest_only", "equal_instalment", "equal_principal", "sweep"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Component = Literal["fees", "penalty", "interest", "principal"]
@@ -89,21 +89,9 @@ TermField = Annotated[
 ]
 
 
-class _Kept(Generic[T]):
-    """A property worked out once per object; ``functools.cached_property`` takes a lock, dear for every loan of a close."""
-
-    def __init__(self, work_out: Callable[[Any], T]) -> None:
-        self.work_out, self.name, self.__doc__ = work_out, work_out.__name__, work_out.__doc__
-
-    def __get__(self, terms: Any, _kind: type[Any]) -> T:
-        value: T = self.work_out(terms)
-        terms.__dict__[self.name] = value
-        return value
-
-
 class _Frozen(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, ignored_types=(_Kept,)
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, ignored_types=(kept,)
     )
 
 
@@ -182,11 +170,8 @@ class LoanTerms(_Frozen):
 
     @model_validator(mode="after")
     def _coherent(self) -> LoanTerms:
-        _ = self.principal_minor  # raises InvalidAmount
         if (self.term is None) == (self.maturity is None):
             raise InvalidTerms(field="term", value=None, reason="give either term or maturity")
-        if self.last_day <= self.start:
-            raise InvalidTerms(field="maturity", value=str(self.last_day), reason="must lie after the start")
         for name in ("allocation", "allocation_non_performing"):
             if set(named := getattr(self, name)) != _EACH or len(named) != len(_EACH):
                 raise InvalidTerms(field=name, value=named, reason="name each component once")
@@ -194,6 +179,13 @@ class LoanTerms(_Frozen):
             raise InvalidTerms(
                 field="sweep", value=self.sweep, reason="needed by method sweep, and by no other"
             )
+        return self._drawable()
+
+    def _drawable(self) -> LoanTerms:
+        """What depends on principal and first day holds too."""
+        _ = self.principal_minor  # raises InvalidAmount
+        if self.last_day <= self.start:
+            raise InvalidTerms(field="maturity", value=str(self.last_day), reason="must lie after the start")
         if self.due_dates is not None:
             self._check_due_dates(self.due_dates)
         return self
@@ -217,12 +209,47 @@ class LoanTerms(_Frozen):
             field = ".".join(str(part) for part in first["loc"]) or "terms"
             raise InvalidTerms(field=field, value=_short(first["input"]), reason=first["msg"]) from None
 
-    @_Kept
+    @classmethod
+    def from_text(cls, given: str) -> LoanTerms:
+        """Terms from their stored form, :attr:`text`; what the draws on one product have in common is read once.
+
+        Raises InvalidTerms and its kin, ValueError for what is no JSON.
+
+        >>> terms = LoanTerms.parse({"method": "anytime", "principal": "300000", "rate": "0.048%/day",
+        ...                          "start": "2017-05-01", "term": "90d"})
+        >>> LoanTerms.from_text(terms.text) == terms
+        True
+        """
+        before, _, rest = given.partition(_PRINCIPAL)
+        principal, _, rest = rest.partition('"')
+        between, _, rest = rest.partition(_START)
+        start, _, after = rest.partition('"')
+        if not after:
+            return cls.parse(json.loads(given))
+        return _in_common(before, between, after).drawn(principal, start)
+
+    def drawn(self, principal: object, start: object) -> LoanTerms:
+        """The same terms for another principal from another first day: what differs between the draws on one product.
+
+        Raises InvalidAmount, InvalidDate, and InvalidTerms for a start after an agreed maturity.
+
+        >>> ninety = LoanTerms.parse({"method": "anytime", "principal": "1", "rate": "0.048%/day",
+        ...                           "start": "2017-05-01", "term": "90d"})
+        >>> ninety.drawn("300000", date(2024, 1, 1)).last_day
+        datetime.date(2024, 3, 31)
+        """
+        given = {"principal": plain_decimal(principal, "terms.principal"), "start": parse_date(start, "terms")}
+        other = self.model_copy(update=given)
+        for name in _OF_THE_DRAW:
+            other.__dict__.pop(name, None)
+        return other._drawable()
+
+    @kept
     def principal_minor(self) -> int:
         """The principal in minor units."""
         return positive_minor(self.principal, self.currency, "terms.principal")
 
-    @_Kept
+    @kept
     def last_day(self) -> date:
         """The maturity: the day on which the last of it is due."""
         if self.due_dates:
@@ -237,17 +264,33 @@ class LoanTerms(_Frozen):
 
     def canonical(self) -> dict[str, Any]:
         """The mapping that is stored and hashed; ``LoanTerms.parse`` reads it back to equal terms."""
-        return dict(self._written)
+        return dict(json.loads(self.text))
 
-    @_Kept
+    @kept
     def text(self) -> str:
         """The stored form as canonical JSON: keys sorted, no spaces, nothing but ASCII."""
-        return _encoded(self._written)
-
-    @_Kept
-    def _written(self) -> dict[str, Any]:
         principal = amount_text(self.principal_minor, self.currency)
-        return self.model_dump(mode="json", exclude_none=True) | {"principal": principal}
+        own = (f'{_PRINCIPAL}{principal}"', f'{_START}{self.start.isoformat()}"')
+        return "{" + ",".join(sorted((*self._agreed, *own))) + "}"
+
+    @kept
+    def _agreed(self) -> tuple[str, ...]:
+        """The parts of the stored form that are the same for every draw on such terms."""
+        agreed = self.model_dump(mode="json", exclude_none=True, exclude={"principal", "start"})
+        return tuple(f'"{name}":{_encoded(value)}' for name, value in agreed.items())
+
+
+# How the stored form tells of principal and first day.
+_PRINCIPAL, _START = '"principal":"', '"start":"'
+
+
+@lru_cache(maxsize=4096)
+def _in_common(before: str, between: str, after: str) -> LoanTerms:
+    return LoanTerms.parse(json.loads(f'{before}{_PRINCIPAL}1"{between}{_START}{FIRST_DAY}"{after}'))
+
+
+#: What is worked out from principal and first day, and so not the same for every draw.
+_OF_THE_DRAW = ("principal_minor", "last_day", "text")
 
 
 def _short(value: object) -> str:

@@ -22,6 +22,8 @@ from .results import from_json_values, to_json_values
 
 T = TypeVar("T")
 
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -68,7 +70,7 @@ class Desk:
             if key is None:
                 idempotency.record(unit, operation, request_hash, about)
             else:
-                idempotency.answer(unit, about, json.dumps(to_json_values(result), ensure_ascii=False))
+                idempotency.answer(unit, about, _encoded(to_json_values(result)))
             return result
 
         return self.transactions.write(once)

@@ -370,9 +370,12 @@ class Fold:
 
     def payoff(self) -> int:
         """What closes the loan today."""
-        principal = self.principal()
+        return self.payoff_of(self.principal(), self.interest(), self.penalty())
+
+    def payoff_of(self, principal: int, interest: int, penalty: int) -> int:
+        """As :meth:`payoff`, where these three are known already."""
         extra = self.minimum_missing() if principal else 0
-        return principal + self.interest() + self.penalty() + self.fees + extra
+        return principal + interest + penalty + self.fees + extra
 
     def interest_charged(self) -> int:
         """Contract interest booked since the start."""

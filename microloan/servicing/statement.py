@@ -21,13 +21,14 @@ def state_of(loan: Fold, as_of: date, *, outlook: bool = True) -> LoanState:
     if loan.start > as_of.toordinal():
         return LoanState(as_of=as_of, status="pending")
     oldest, late = loan.oldest_due(), loan.late_days()
-    principal, interest, payoff = loan.principal(), loan.interest(), loan.payoff()
+    principal, interest, penalty = loan.principal(), loan.interest(), loan.penalty()
+    payoff = loan.payoff_of(principal, interest, penalty)
     return LoanState(
         as_of=as_of,
         status=_status(loan, payoff, late),
         principal=principal,
         interest=interest,
-        penalty=loan.penalty(),
+        penalty=penalty,
         fees=loan.fees,
         payoff=payoff,
         credit_balance=loan.credit,

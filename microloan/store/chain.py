@@ -40,7 +40,7 @@ def sha256(text: str) -> str:
 
 def row_hash(row: Mapping[str, Any]) -> str:
     """The hash of a stored row: over canonical JSON of all its columns but ``hash``."""
-    return sha256(canonical_json({name: value for name, value in row.items() if name != "hash"}))
+    return sha256(_encoded({name: _plain(value) for name, value in row.items() if name != "hash"}))
 
 
 _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
@@ -52,12 +52,12 @@ def _plain(value: Any) -> object:
         return value if value.isascii() else unicodedata.normalize("NFC", value)
     if kind is int or value is None or kind is bool:
         return value
-    if kind is dict or isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, datetime):
         return microseconds(value)
     if isinstance(value, date):
         return value.isoformat()
+    if kind is dict or isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, str):

@@ -42,7 +42,7 @@ _DUE_ON = (
 _DROP_DUE = delete(ACCRUALS).where(
     *at(ACCRUALS, "next_action"), _A.loan > bindparam("after"), _A.loan <= bindparam("last")
 )
-# What a replay reads of a loan and its events; the rest of these wide rows stays on disk.
+# What a replay reads of a loan and its events; the rest of these wide rows, and the draw, stay on disk.
 _OF_LOAN = (
     "tenant", "bucket", "id", "product", "currency", "status", "principal_minor", "credit_minor", "class", "memo",
     "oldest_due", "held_through", "held_reason",
@@ -53,7 +53,7 @@ _LOANS_IN = select(*(c for c in columns(LOANS) if c.name.rstrip("_") in _OF_LOAN
 _E = EVENTS.c
 _EVENTS_IN = (
     select(_E.loan, _E.seq, _E.id, _E.kind, _E.value_date, _E.booked_on, _E.reverses, _E.payload)
-    .where(*keyed(EVENTS), _E.loan.in_(bindparam("ids", expanding=True)))
+    .where(*keyed(EVENTS), _E.loan.in_(bindparam("ids", expanding=True)), _E.kind != fixed("drawn"))
     .order_by(_E.loan, _E.seq)
 )
 _CHANGED = ("status", "credit_minor", "class", "memo", "oldest_due", "held_through", "held_reason")

@@ -7,6 +7,7 @@ leaving anything behind. Source: STORAGE (embedding), RELIABILITY 16, 25 to 27.
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
@@ -207,7 +208,7 @@ def telling(database: str) -> Iterator[None]:
 
 def refuse_missing_file(path: Path | None) -> None:
     """SQLite would make an empty file of a mistyped name."""
-    if path is not None and not path.exists():
+    if path is not None and not os.path.exists(path):
         raise NoDatabase(database=str(path), reason="no such file")
 
 
