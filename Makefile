@@ -7,10 +7,17 @@ comma := ,
 # CI skips nothing, so it has Spark too.
 EXTRAS := dev$(if $(MICROLOAN_CI),$(comma)spark)
 
+# What meets the packages that have changed most, and needs no extra but PostgreSQL.
+LOWEST := $(patsubst %,store/test_%.py,corrections draws hosts idempotency lists many_at_once query_plans repayments schema \
+  upgrades worked_example) $(patsubst %,cli/test_%.py,names program render)
+
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-.PHONY: help demo test test-slow test-all lint format catalogues bench docs release clean
+# What a file of tests makes for all of them, a browser or a year of business, is made in one process and not in both.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: help demo test test-slow test-all test-lowest lint format catalogues bench docs release clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -19,13 +26,16 @@ demo: $(CORE) ## the main job end to end, on bundled data
 	$(BIN)/microloan demo
 
 test: $(DEV) ## the tests, without those marked slow
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(DEV) ## the tests left out above: minutes each
-	$(BIN)/pytest -n 2 -m slow
+	$(PYTEST) -m slow
 
 test-all: $(DEV) ## every test, with many more generated examples
-	$(BIN)/pytest -n 2 --hypothesis-profile=thorough
+	$(PYTEST) --hypothesis-profile=thorough
+
+test-lowest: build/lowest/.installed ## store and command line with the oldest packages that pyproject.toml allows
+	build/lowest/bin/pytest -n 2 -m "not slow" $(addprefix tests/,$(LOWEST))
 
 lint: $(DEV) ## style, types, and who imports whom
 	$(BIN)/ruff check .
@@ -67,6 +77,13 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-docs $(VENV)/.installed-release: $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[$*]'
+	@touch $@
+
+build/lowest/.installed: pyproject.toml constraints.txt .ci/lowest
+	$(PYTHON) -m venv build/lowest
+	.ci/lowest > build/lowest/constraints.txt
+	build/lowest/bin/python -m pip install -q --disable-pip-version-check -c build/lowest/constraints.txt \
+	  -e '.[postgres]' aiosqlite asyncpg freezegun greenlet hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
 
 # What the tests need holds what the demo needs.

@@ -54,7 +54,7 @@ def ours(made: dict[str, np.ndarray], shops: int) -> Callable[[], object]:
         shops=tuple(f"shop-{n:07d}" for n in range(shops)), buyers=tuple(str(n) for n in range(60 * shops + 600)),
         platforms=("market",), flags=("",), shop=made["shop"], platform=none, paid_day=made["day"],
         amount_minor=made["amount"], refund_minor=none, status=made["status"], refunded_day=never, status_day=never,
-        settled_day=made["settled"], buyer=made["buyer"], product=never, starts_order=none + 1, flag=none,
+        settled_day=made["settled"], buyer=made["buyer"], product=never, order=never, flag=none,
         is_total=np.zeros(count, dtype=bool),
     )  # fmt: skip
     return lambda: features(lines, as_of=AS_OF)

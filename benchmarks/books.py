@@ -18,19 +18,22 @@ from typing import Any
 from sqlalchemy import Table, insert, select
 
 from microloan.accounting.provisions import provision, provision_postings
-from microloan.book import offers
+from microloan.book import notices, offers
+from microloan.book.closing import seal_days
 from microloan.book.lives import balances, read_life
 from microloan.book.loanbook import LoanBook
 from microloan.products import Product
 from microloan.rates import Rate
+from microloan.store import catalogue
 from microloan.store import tables_lending as t
 from microloan.store.base import writing
-from microloan.store.chain import GENESIS, row_hash
+from microloan.store.chain import GENESIS, row_hash, sha256
 from microloan.store.tables_closing import PROVISIONS
-from microloan.store.unit import bucket_of
+from microloan.store.unit import Unit, bucket_of
 
 #: The day on which every book of the benchmarks is open.
 TODAY = date(2020, 6, 30)
+YESTERDAY = TODAY - timedelta(days=1)
 OWN_TABLES = (t.OFFERS, t.FACILITIES, t.LOANS, t.EVENTS, t.OUTBOX, t.JOURNAL, t.COMMANDS, t.ACCRUALS)
 BATCH = 2000
 
@@ -199,7 +202,8 @@ def fill(
     tomorrow = TODAY + timedelta(days=1)
     clock = SetClock(noon(TODAY))
     book = LoanBook.open(url, clock=clock, actor="teller")
-    book.init("CNY", TODAY, buckets=buckets)
+    first = min(line["day"] for one in prototypes for line in one.rows["ml_journal"])
+    book.init("CNY", first, buckets=buckets)
     propose(book)
     quiet: dict[int, list[Prototype]] = {n: [] for n in range(buckets)}
     busy: dict[int, list[Prototype]] = {n: [] for n in range(buckets)}
@@ -231,6 +235,8 @@ def fill(
         flush(connection, pending)
         opening(connection, sums, principal)
         connection.commit()
+    for bucket in range(buckets):
+        book._desk.write(lambda unit, bucket=bucket: closed(unit, bucket, first))
     book.close()
     return made
 
@@ -240,6 +246,9 @@ def copied(one: Prototype, token: str, bare: bool) -> Iterator[tuple[str, list[d
     tables = ("ml_facility", "ml_loan", "ml_accrual") if bare else tuple(one.rows)
     rows = {name: [renamed(row, one.token, token) for row in one.rows[name]] for name in tables}
     if not bare:
+        (offer,) = rows["ml_offer"]
+        old, new = offer["contract_sha256"], sha256(offer["contract"])
+        rows = {name: [renamed(row, old, new) for row in rows[name]] for name in tables}
         previous = GENESIS
         for event in rows["ml_event"]:
             event["prev_hash"] = previous
@@ -271,13 +280,21 @@ def opening(connection: Any, sums: dict[Any, int], principal: dict[Any, int]) ->
                "principal_minor": owed, "allowance_minor": allowance}  # fmt: skip
         connection.execute(insert(PROVISIONS), row)
     lines = [
-        {"tenant": "main", "bucket": bucket, "entry": "night-opening", "line": n, "day": TODAY, "source": "night",
+        {"tenant": "main", "bucket": bucket, "entry": "night-opening", "line": n, "day": YESTERDAY, "source": "night",
          "loan": "", "product": "special", "class": class_, "account": account, "currency": "CNY",
          "amount_minor": amount}
         for n, ((bucket, (account, class_)), amount) in enumerate(sorted(sums.items()), 1) if amount
     ]  # fmt: skip
     if lines:
         connection.execute(insert(t.JOURNAL), lines)
+
+
+def closed(unit: Unit, bucket: int, first: date) -> None:
+    """What the closes since the *first* day told and sealed; TODAY is open."""
+    days = [first + timedelta(days=n) for n in range((TODAY - first).days)]
+    notices.days_closed(unit, bucket, days)
+    seal_days(unit, bucket, days)
+    assert catalogue.move_day(unit, bucket, first, TODAY)
 
 
 __all__ = ["TODAY", "Made", "Prototype", "SetClock", "fill", "led_by_the_library", "noon"]

@@ -12,6 +12,7 @@ import typer
 
 from microloan.days import parse_date
 from microloan.errors import BadInput, InvalidFile
+from microloan.new_file import new_binary_file, new_text_file
 
 from .run import Run
 
@@ -84,14 +85,14 @@ def one_of(**given: Any) -> None:
 
 
 def write_new(file: Path, write: Callable[[TextIO], object]) -> None:
-    """Write a file that does not exist yet; nothing is ever overwritten silently."""
-    with _new(file), file.open("x", encoding="utf-8", newline="") as stream:
+    """Write a file that does not exist yet, readable by its owner alone; nothing is overwritten, nothing half stays."""
+    with _new(file), new_text_file(file) as stream:
         write(stream)
 
 
 def write_new_bytes(file: Path, content: bytes) -> None:
     """As :func:`write_new`, for a file that is no text."""
-    with _new(file), file.open("xb") as stream:
+    with _new(file), new_binary_file(file) as stream:
         stream.write(content)
 
 

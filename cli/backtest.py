@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
@@ -15,7 +15,7 @@ from microloan.errors import BadInput
 
 from .arguments import day, write_new
 from .options import commands
-from .render import Block, as_text
+from .render import Block, Note, as_text
 from .run import Answer, Run
 from .view import View
 
@@ -41,8 +41,8 @@ STRESS = "stress covered_share collapsed_share expected"
 SHIFTS = "feature largest"
 ABOUT = "first last currency covered_until changes undated undated_share rejected"
 FITTED = (
-    "policy template until cases bad shops first last auc_validated auc_fitted test_first test_last test_cases test_bad "
-    "auc_later auc_template rejected file"
+    "policy template until covered_until cases bad shops first last auc_validated auc_fitted test_first test_last test_cases "
+    "test_bad auc_later auc_template rejected file"
 )
 CHARACTERISTICS = "feature information weight bins points_range"
 #: Above this stability index a month's population is another one than that of the first.
@@ -92,7 +92,7 @@ class SalesOptions:
     mapping: str | None
     currency: str
 
-    def read(self, tell: Any) -> FileFlow | None:
+    def read(self, tell: Any, now: datetime) -> FileFlow | None:
         """The flow of the file, if one was named. Raises InvalidFile, and BadInput for a platform or currency."""
         if self.file is None:
             return None
@@ -100,7 +100,7 @@ class SalesOptions:
 
         return read_flow(
             self.file, platform=self.platform, shop=self.shop, currency=self.currency, mapping=self.mapping,
-            progress=tell,
+            now=now, progress=tell,
         )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def backtest(
     presets = (*PRESETS, *map(stress_preset, stress or ()))
     policies = [named(run, each, beside=sales) for each in (policy, against) if each is not None]
     with run.progress() as tell:
-        flow = SalesOptions(sales, platform, shop, mapping, currency).read(tell)
+        flow = SalesOptions(sales, platform, shop, mapping, currency).read(tell, run.clock.now_utc())
         found = _tested(run, flow, policies, span, product, presets, tell)
     return _answer(run, found, flow, format_, out)
 
@@ -215,22 +215,24 @@ def _answer(run: Run, found: BackTest, flow: FileFlow | None, format_: str, out:
     values: dict[str, Any] = json.loads(found.to_json())
     if flow is not None:
         values["rejected"] = flow.rejected
-    blocks = _blocks(View(run.messages), found, values)
+    blocks = _blocks(run, found, values)
     if out is None:
-        write = None if format_ == "text" else _writer(format_, found, values, blocks)
+        write = None if format_ == "text" else _writer(run, format_, found, values, blocks)
         return Answer(values, blocks, write=write)
-    write_new(out, _writer(format_, found, values, blocks))
+    write_new(out, _writer(run, format_, found, values, blocks))
     view = View(run.messages)
-    said = (*_verdicts(view, found), view.note("written", file=str(out)))
+    said = (*_verdicts(run, found), view.note("written", file=str(out)))
     return Answer({**values, "file": str(out)}, said)
 
 
-def _writer(format_: str, found: BackTest, values: dict[str, Any], blocks: tuple[Block, ...]) -> Any:
+def _writer(
+    run: Run, format_: str, found: BackTest, values: dict[str, Any], blocks: tuple[Block, ...]
+) -> Any:
     """What writes the answer in a format; a page that cannot be made says so before anything is written."""
     if format_ == "html":
         from microloan.reports.backtest_page import backtest_page
 
-        page = backtest_page(found)
+        page = backtest_page(found, lang=run.options.lang)
         return lambda stream: stream.write(page)
     if format_ == "csv":
         return lambda stream: _write_table(found, stream)
@@ -248,13 +250,14 @@ def _write_table(found: BackTest, stream: TextIO) -> None:
     table.writerows(rows)
 
 
-def _blocks(view: View, found: BackTest, values: dict[str, Any]) -> tuple[Block, ...]:
+def _blocks(run: Run, found: BackTest, values: dict[str, Any]) -> tuple[Block, ...]:
+    view = View(run.messages)
     blocks: list[Block] = []
     results = [values["champion"], *([values["challenger"]] if values["challenger"] else [])]
     for result in results:
         blocks += _result_blocks(view, result)
     about = {**_with_percents(values), "first": values["from"], "last": values["to"]}
-    return (*blocks, *_verdicts(view, found), view.facts("about_backtest", about, ABOUT))
+    return (*blocks, *_verdicts(run, found), view.facts("about_backtest", about, ABOUT))
 
 
 def _result_blocks(view: View, result: dict[str, Any]) -> list[Block]:
@@ -273,7 +276,7 @@ def _result_blocks(view: View, result: dict[str, Any]) -> list[Block]:
         view.table("calibration", grades, GRADES),
         view.table("stress", stress, STRESS),
     ]
-    words = [{**each, "feature": view.word("feature", each["feature"])} for each in moved]
+    words = [{**each, "feature": view.word("feature_name", each["feature"])} for each in moved]
     return [*blocks, view.table("moved", words, SHIFTS)] if moved else blocks
 
 
@@ -296,26 +299,11 @@ def _titled(table: Any, name: str) -> Any:
     return replace(table, title=f"{table.title}: {name}")
 
 
-def _verdicts(view: View, found: BackTest) -> list[Block]:
-    return [_verdict(view, result) for result in found.results]
+def _verdicts(run: Run, found: BackTest) -> list[Block]:
+    """What a reader should take away, as the page says it."""
+    from microloan.reports.backtest_page import verdict
 
-
-def _verdict(view: View, result: Any) -> Block:
-    """What a reader should take away, in a sentence."""
-    from microloan.reports.page import percent
-
-    total, name = result.total, f"{result.name} v{result.version}"
-    if total.collapsed_share is None:
-        return replace(view.note("backtest.unknown", policy=name), prose=True)
-    if not total.rule_share:
-        covered = percent(total.covered_share)
-        return replace(view.note("backtest.none", policy=name, covered=covered), prose=True)
-    lower = 1 - total.collapsed_share / total.rule_share
-    said = view.note(
-        "backtest.lower" if lower >= 0 else "backtest.higher", policy=name, share=percent(total.collapsed_share),
-        rule=percent(total.rule_share), by=percent(abs(lower)), covered=percent(total.covered_share),
-    )  # fmt: skip
-    return replace(said, prose=True)
+    return [Note(verdict(result, run.options.lang), prose=True) for result in found.results]
 
 
 # --- fitting ----------------------------------------------------------------------------------------------------------
@@ -367,7 +355,7 @@ def policy_fit(
     called = name or out.stem
     base = named(run, template, beside=sales)
     with run.progress() as tell:
-        flow = SalesOptions(sales, platform, shop, mapping, currency).read(tell)
+        flow = SalesOptions(sales, platform, shop, mapping, currency).read(tell, run.clock.now_utc())
         tell("fitting", 0, None)
         if flow is None:
             done = run.book.underwriting.fit(
@@ -390,7 +378,8 @@ def _fitted_values(done: Any, template: Policy, out: Path) -> dict[str, Any]:
     fitted, later = done.fitted, done.out_of_time
     values: dict[str, Any] = {
         "policy": f"{fitted.policy.name} v{fitted.policy.version}", "sha256": fitted.policy.sha256, "file": str(out),
-        "template": f"{template.name} v{template.version}", "until": str(done.until), "cases": fitted.cases,
+        "template": f"{template.name} v{template.version}", "until": str(done.until),
+        "covered_until": str(done.covered_until), "cases": fitted.cases,
         "bad": fitted.bad, "shops": fitted.shops, "first": str(fitted.days[0]), "last": str(fitted.days[-1]),
         "auc_validated": _auc(fitted.auc_validated), "auc_fitted": _auc(fitted.auc_fitted),
         "test_first": None, "test_last": None, "test_cases": None, "test_bad": None, "auc_later": None,
@@ -419,7 +408,9 @@ def _auc(value: float | None) -> str | None:
 
 
 def _fitted_blocks(view: View, values: dict[str, Any]) -> tuple[Block, ...]:
-    rows = [{**each, "feature": view.word("feature", each["feature"])} for each in values["characteristics"]]
+    rows = [
+        {**each, "feature": view.word("feature_name", each["feature"])} for each in values["characteristics"]
+    ]
     blocks: tuple[Block, ...] = (
         view.facts("fitted", values, FITTED),
         view.table("characteristics", rows, CHARACTERISTICS),

@@ -19,7 +19,7 @@ from .requests import waiting_answer, waits
 from .run import Answer, Run
 from .view import View
 
-SETTLEMENTS = "platform settlement_id shop_id settled_on net merchant_id status reason"
+SETTLEMENTS = "platform settlement_id shop_id settled_on net taken kept_for merchant_id status reason"
 SWEEP_DAYS = "settled_on platform settlements net asked taken difference waiting_net"
 RECEIPTS = "receipt_id received_on amount status subject matched_by reason reference payer_last_four"
 RECEIPT = f"{RECEIPTS} event_ids"

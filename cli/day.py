@@ -12,8 +12,8 @@ import typer
 from microloan.clock import DEFAULT_ZONE
 from microloan.errors import IntegrityBroken, PartlyDone
 
-from .arguments import File, First, Last, Limit, day
-from .documents import document, listed
+from .arguments import File, First, Last, Limit, WrongUse, day
+from .documents import document, latest
 from .options import commands
 from .run import Answer, Run
 from .view import View
@@ -46,8 +46,9 @@ def init(
         typer.Option("--buckets", metavar="N", help="Units of the close; fixed for good", hidden=True),
     ] = None,
     four_eyes: Annotated[
-        Literal["off", "on"], typer.Option("--four-eyes", help="Whether what matters needs a second person")
-    ] = "off",
+        Literal["off", "on"] | None,
+        typer.Option("--four-eyes", help="Whether what matters needs a second person; off unless said"),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is current")] = False,
     sql: Annotated[
         bool,
@@ -85,8 +86,10 @@ def _offline(run: Run) -> Answer:
 
 def _schema(run: Run, status: Any) -> Answer:
     values = {**document(status), "current": status.current}
-    facts = View(run.messages).facts("schema", values, "found needed current remedy")
-    return Answer(values, (facts,), status=0 if status.current else 5)
+    said = {**values, "remedy": run.messages.reason(status.remedy)}
+    facts = View(run.messages).facts("schema", said, "found needed current remedy")
+    complaints = tuple(run.messages.reason(difference) for difference in status.differences)
+    return Answer(values, (facts,), status=0 if status.current else 5, complaints=complaints)
 
 
 def eod(
@@ -99,34 +102,39 @@ def eod(
     ] = None,
     anchor: Annotated[
         Path | None,
-        typer.Option("--anchor", metavar="FILE", help="Add the newest seals to a file kept elsewhere"),
+        typer.Option(
+            "--anchor",
+            metavar="FILE",
+            help="Add the newest seals to a file kept elsewhere; compared with its last line before the close",
+        ),
     ] = None,
 ) -> Answer:
     """Close of day (日终): interest of the night, then what falls due; catches up on days missed.
 
-    A loan that cannot be closed is set aside and named; the exit status is then 7.
+    A loan that cannot be closed is set aside and named, every day until it is released; the exit status is then 7.
 
     Example:
       microloan eod --to 2026-06-30
     """
+    into: dict[str, Any] = {} if anchor is None else {"anchor": anchor}
     with run.progress() as advance:
         report = run.book.close_day(
             to=day(to, "--to"),
             progress=lambda closing, done, total: advance(closing.isoformat(), done, total),
+            **into,
         )
-    if anchor is not None:
-        run.book.anchor(anchor)
     values = document(report)
     view = View(run.messages)
     shown = {**values, "closed_days": _span(values["closed"])}
     blocks: tuple[Any, ...] = (view.facts("close", shown, CLOSE),)
     if not values["closed"]:
         blocks = (view.note("eod.nothing", open_day=values["open_day"]),)
-    held = tuple(run.messages.text("held", **loan) for loan in values["held"])
-    if not held:
+    told = [("held", loan) for loan in values["held"]] + [("resting", loan) for loan in values["resting"]]
+    if not told:
         return Answer(values, blocks)
-    aside = PartlyDone(count=len(held), reason=", ".join(loan["loan_id"] for loan in values["held"]))
-    return Answer(values, blocks, status=aside.exit_status, complaints=held, error=aside)
+    complaints = tuple(run.messages.text(key, **loan) for key, loan in told)
+    aside = PartlyDone(count=len(told), reason=", ".join(loan["loan_id"] for _, loan in told))
+    return Answer(values, blocks, status=aside.exit_status, complaints=complaints, error=aside)
 
 
 def _span(days: list[str]) -> str:
@@ -139,23 +147,37 @@ def verify(
         Path | None,
         typer.Option("--anchor", metavar="FILE", help="Compare with a file kept elsewhere, then add to it"),
     ] = None,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Only what came after the last verification in the file of --anchor"
+        ),
+    ] = False,
 ) -> Answer:
     """Recompute everything from the events and compare; what differs is named, and the exit status is 5.
 
     Example:
       microloan verify --anchor /mnt/elsewhere/anchor
+      microloan verify --anchor /mnt/elsewhere/anchor --incremental
     """
     against: dict[str, Any] = {} if anchor is None else {"anchor": anchor}
+    if incremental:
+        if anchor is None:
+            raise WrongUse(field="--incremental", reason="needs --anchor FILE, the file to go on from")
+        against["incremental"] = True
     with run.progress() as advance:
         report = run.book.verify(progress=lambda done, total: advance("recomputing", done, total), **against)
     values = {**document(report), "clean": report.clean}
     view = View(run.messages)
     facts = view.facts("verify", values, "facilities loans events journal_lines clean")
-    differences = tuple(run.messages.text("finding", **finding) for finding in values["findings"])
+    differences = tuple(run.messages.finding(finding) for finding in values["findings"])
+    blocks: tuple[Any, ...] = (facts,)
+    if report.since is not None:
+        blocks = (facts, view.note("verify.since", since=values["since"]))
     if report.clean:
-        return Answer(values, (facts,))
+        return Answer(values, blocks)
     error = broken(run, report)
-    return Answer(values, (facts,), status=error.exit_status, complaints=differences, error=error)
+    return Answer(values, blocks, status=error.exit_status, complaints=differences, error=error)
 
 
 def broken(run: Run, report: Any) -> IntegrityBroken:
@@ -203,9 +225,11 @@ def audit(run: Run, first: First = None, last: Last = None, limit: Limit = None)
     """
     zone = ZoneInfo(run.book.settings().zone)
     lines = run.book.audit(
-        first=_moment(day(first, "--from"), time.min, zone), last=_moment(day(last, "--to"), time.max, zone)
+        _moment(day(first, "--from"), time.min, zone),
+        _moment(day(last, "--to"), time.max, zone),
+        latest=limit,
     )
-    values = listed(lines, "", "audit", limit)
+    values = latest(lines, "", "audit", limit)
     return Answer(values, View(run.messages).listed("audit", values, "audit", AUDIT))
 
 

@@ -17,13 +17,15 @@ def document(result: Any, noun: str = "") -> dict[str, Any]:
     return values
 
 
-def listed(results: Iterable[Any], noun: str, plural: str, limit: int | None = None) -> dict[str, Any]:
-    """Several results under their plural, newest last; with *limit* the latest so many and how many are left out."""
-    if limit is None:
-        return {plural: [document(result, noun) for result in results]}
-    every = list(results)
-    shown = every[-limit:]
-    return {plural: [document(result, noun) for result in shown], "earlier": len(every) - len(shown)}
+def listed(results: Iterable[Any], noun: str, plural: str) -> dict[str, Any]:
+    """Several results under their plural, newest last."""
+    return {plural: [document(result, noun) for result in results]}
+
+
+def latest(results: Any, noun: str, plural: str, limit: int | None) -> dict[str, Any]:
+    """As :func:`listed`; where a *limit* was asked for, how many it leaves out too, null where nobody counted."""
+    left_out = {} if limit is None else {"earlier": results.earlier}
+    return {**listed(results, noun, plural), **left_out}
 
 
 def json_text(values: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .arguments import Amount, FacilityId, Limit, OfferId, Output, Reason, write_new
-from .documents import document, listed
+from .documents import document, latest
 from .names import facility_named, merchant_named, offer_named
 from .options import commands, group
 from .render import Note
@@ -21,11 +21,11 @@ OFFER = (
 )
 OFFERS = "id merchant_id limit seasonal_limit seasonal_until daily_rate yearly_rate expires_on status"
 FACILITY = (
-    "id merchant_id offer_id product product_version currency status limit seasonal_limit seasonal_until outstanding "
-    "pending available daily_rate yearly_rate signed_on valid_until contract_sha256"
+    "id merchant_id offer_id product product_version currency status frozen_reason limit seasonal_limit seasonal_until "
+    "limit_in_force outstanding pending available daily_rate yearly_rate signed_on valid_until contract_sha256"
 )
 FACILITIES = (
-    "id merchant_id status limit seasonal_limit outstanding pending available yearly_rate valid_until"
+    "id merchant_id status limit limit_in_force outstanding pending available yearly_rate valid_until"
 )
 
 
@@ -56,9 +56,8 @@ def offer_list(
     Example:
       microloan offer list --status offered
     """
-    whose = merchant_named(run, merchant)
-    found = (offer for offer in run.book.offers(status=status) if whose in (None, offer.merchant_id))
-    values = listed(found, "offer", "offers", limit)
+    found = run.book.offers(status, merchant_named(run, merchant), latest=limit)
+    values = latest(found, "offer", "offers", limit)
     return Answer(values, View(run.messages).listed("offers", values, "offers", OFFERS))
 
 
@@ -134,8 +133,8 @@ def list_(
     Example:
       microloan facility list --status active
     """
-    found = run.book.facilities(merchant=merchant_named(run, merchant), status=status)
-    values = listed(found, "facility", "facilities", limit)
+    found = run.book.facilities(merchant_named(run, merchant), status, latest=limit)
+    values = latest(found, "facility", "facilities", limit)
     view = View(run.messages)
     shown = {**values, "facilities": [_worded(view, row) for row in values["facilities"]]}
     return Answer(values, view.listed("facilities", shown, "facilities", FACILITIES))
@@ -187,8 +186,22 @@ def limit(run: Run, facility: FacilityId, amount: Amount, reason: Reason = "") -
 
 
 def _worded(view: View, facility: dict[str, Any]) -> dict[str, Any]:
-    """``closed`` means another thing for a credit line than for a loan."""
-    return {**facility, "status": view.word("line_of_credit", facility["status"])}
+    """``closed`` means another thing for a credit line than for a loan; a decision as a reason is called so."""
+    decision = _freezing(facility)
+    reason = view.note("frozen_by", decision=decision).text if decision else facility["frozen_reason"]
+    return {
+        **facility,
+        "status": view.word("line_of_credit", facility["status"]),
+        "frozen_reason": reason,
+    }
+
+
+def _freezing(facility: dict[str, Any]) -> str:
+    """The decision whose review of the limit froze a credit line, if one did."""
+    from microloan.book.facilities import BY_DECISION
+
+    reason = str(facility["frozen_reason"])
+    return reason.removeprefix(BY_DECISION) if reason.startswith(BY_DECISION) else ""
 
 
 def facility_answer(run: Run, facility: Any, undo: str = "", limit: object = None) -> Answer:
@@ -198,6 +211,8 @@ def facility_answer(run: Run, facility: Any, undo: str = "", limit: object = Non
     values = document(facility, "facility")
     view = View(run.messages)
     blocks: tuple[Any, ...] = (view.facts("facility", _worded(view, values), FACILITY),)
+    if decision := _freezing(values):
+        blocks += (view.note("next.frozen", "dim", decision=decision, id=values["id"]),)
     if undo and not values["replayed"]:
         blocks += (view.note(undo, "dim", id=values["id"], limit=limit),)
     return Answer(values, blocks)

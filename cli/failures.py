@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,17 +24,30 @@ _WORDED = (
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong: a stable code, a sentence, its fields, and the exit status."""
+    """What went wrong: a stable code, a sentence, its fields, and the exit status; and what else is wrong in one file."""
 
     code: str
     message: str
     details: Mapping[str, Any]
     status: int
+    more: tuple[str, ...] = ()
 
 
 def of_error(error: MicroloanError, messages: Messages) -> Failure:
     """A refusal or failure of the library."""
-    return Failure(error.code, _one_line(messages.error(error)), plain(error.details), error.exit_status)
+    more = tuple(_one_line(messages.error(other)) for other in _others(error))
+    return Failure(
+        error.code, _one_line(messages.error(error)), plain(error.details), error.exit_status, more
+    )
+
+
+def _others(error: MicroloanError) -> Iterator[MicroloanError]:
+    """Every fault of a file after the first, as an error of its own."""
+    faults: list[dict[str, Any]] = list(error.details.get("faults") or ())  # type: ignore[call-overload]
+    for fault in faults[1:]:
+        file = str(error.details["file"]).rsplit(", line ", 1)[0]
+        where = file if fault["line"] is None else f"{file}, line {fault['line']}"
+        yield type(error)(**{**fault, "file": where})
 
 
 def of_usage(error: Exception, messages: Messages) -> Failure:
@@ -62,7 +75,8 @@ def report(failure: Failure, *, as_json: bool) -> None:
         error = {"code": failure.code, "message": failure.message, "details": failure.details}
         sys.stderr.write(json_text({"error": error}))
     else:
-        print(f"microloan: {failure.message}", file=sys.stderr)
+        for message in (failure.message, *failure.more):
+            print(f"microloan: {message}", file=sys.stderr)
 
 
 def plain(value: Any) -> Any:

@@ -34,6 +34,9 @@ def set_(
 ) -> Answer:
     """Set what a TOML file says; every entry counts from its day until the next one.
 
+    Entries: four_eyes, net_assets, lpr, ceilings, caps, holidays, accounts, back_dating, provisions, retention.
+    Their keys, and a whole file to copy: docs/lender.md.
+
     Example:
       microloan lender set lender.toml
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from microloan.days import parse_date
 
 from .arguments import Amount, AsOf, KnownOn, Limit, LoanId, Method, Reason, ValueDate, as_of, day
-from .documents import document, listed
+from .documents import document, latest, listed
 from .names import facility_named, loan_named, merchant_named
 from .options import commands, group
 from .requests import waiting_answer, waits
@@ -88,28 +87,16 @@ def list_(
       microloan loan list --merchant MERCHANT --as-of 2026-06-30
     """
     at, known = as_of(run, as_of_), day(known_on, "--known-on")
-    whose = {
+    chosen: dict[str, Any] = {
         "facility": facility and facility_named(run, facility),
         "merchant": merchant_named(run, merchant),
+        "status": status,
+        "latest": limit,
     }
-    if at is None and known is None:
-        found: Iterable[Any] = run.book.loans(**whose, status=status)
-    else:
-        found = _loans_at(run, whose, status, at, known)
-    values = listed(found, "loan", "loans", limit)
+    then = at is not None or known is not None
+    found: Any = run.book.loans_at(at, known, **chosen) if then else run.book.loans(**chosen)
+    values = latest(found, "loan", "loans", limit)
     return Answer(values, View(run.messages).listed("loans", values, "loans", SUMMARY))
-
-
-def _loans_at(
-    run: Run, whose: dict[str, str | None], status: str | None, at: date | None, known: date | None
-) -> Iterator[Any]:
-    """The loans that had been drawn by then, each replayed to that day."""
-    latest = min(asked for asked in (at, known) if asked is not None)
-    for loan in run.book.loans(**whose):
-        if loan.drawn_on <= latest:
-            then = run.book.loan(loan.id, at, known)
-            if status in (None, then.status):
-                yield then
 
 
 def ledger(run: Run, loan: LoanId, as_of_: AsOf = None, known_on: KnownOn = None) -> Answer:

@@ -70,10 +70,10 @@ class Messages:
 
     def rejected(self, row: Mapping[str, Any]) -> str:
         """A row that was not taken: its line, a stable code, and why."""
-        return self.text("rejected", **{**row, "message": self._sentence(row["message"])})
+        return self.text("rejected", **{**row, "message": self.sentence(row["message"])})
 
-    def _sentence(self, said: str) -> str:
-        """What the library said of a row, in this language."""
+    def sentence(self, said: str) -> str:
+        """What the library said of a row or a loan, in this language."""
         if self.lang == "en":
             return said
         for pattern, code in _error_patterns():
@@ -83,6 +83,11 @@ class Messages:
         subject, colon, reason = said.partition(": ")
         told = in_chinese(said)
         return f"{subject}：{in_chinese(reason)}" if colon and told == said else told
+
+    def finding(self, finding: Mapping[str, Any]) -> str:
+        """Something verify found, as text."""
+        told = {name: self.reason(finding[name]) for name in ("stored", "recomputed")}
+        return self.text("finding", **{**finding, **told})
 
     def reason(self, said: str) -> str:
         """What library or Typer say in English."""

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from microloan.errors import BadInput, EventRefused, InvalidFile
+from microloan.new_file import new_text_file
 
 from .accounts import BALANCE, chart_named, csv_lines
 from .cash import SWEEP_DAYS
@@ -59,11 +60,12 @@ def month_end(
     with _new_folder(output) as folder, run.progress() as advance:
         for done, (name, write) in enumerate(papers.items()):
             advance(name, done, len(papers))
-            with (folder / name).open("w", encoding="utf-8", newline="") as out:
+            with new_text_file(folder / name) as out:
                 write(out)
         files = [_file(path) for path in sorted(folder.iterdir())]
         made = {"month": month, "tenant": run.options.tenant, "open_day": str(open_day), "files": files}
-        (folder / "manifest.json").write_text(json_text(made), "utf-8")
+        with new_text_file(folder / "manifest.json") as out:
+            out.write(json_text(made))
     view = View(run.messages)
     values = {**made, "folder": str(output)}
     return Answer(values, (view.table("month_end", files, FILES), view.note("written", file=str(output))))

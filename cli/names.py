@@ -21,7 +21,7 @@ def offer_named(run: Run, given: str) -> str:
     if given.startswith("off-"):
         return given
     merchant = run.book.merchants.show(given).id
-    offers = [offer for offer in run.book.offers() if offer.merchant_id == merchant]
+    offers = run.book.offers(merchant=merchant)
     waiting = [offer.id for offer in offers if offer.status == "offered"]
     return _newest(waiting or [offer.id for offer in offers], "offer", given)
 

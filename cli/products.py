@@ -1,4 +1,4 @@
-"""Products and policies: check a file, propose it, have another person approve it, look."""
+"""Products and policies: check a file, propose it, approve it (with four eyes on: another person), look."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ Version = Annotated[int, typer.Argument(metavar="VERSION", help="A proposed vers
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    product = group("Products: versioned files, proposed by one person and approved by another.")
+    product = group(
+        "Products: versioned files, proposed and then approved; with four eyes on, by two people."
+    )
     app.add_typer(product, name="product")
     commands(product, {"check": check, "propose": propose, "approve": approve, "list": list_, "show": show})
-    policy = group("Policies: versioned files, proposed by one person and approved by another.")
+    policy = group("Policies: versioned files, proposed and then approved; with four eyes on, by two people.")
     app.add_typer(policy, name="policy")
     commands(policy, {"check": policy_check, "propose": policy_propose, "approve": policy_approve})
     commands(policy, {"fit": policy_fit, "list": policy_list, "show": policy_show})
@@ -66,7 +68,7 @@ def propose(run: Run, file: File) -> Answer:
 
 
 def approve(run: Run, name: Name, version: Version) -> Answer:
-    """Make a proposed version the one new offers use.
+    """Make a proposed version the one new offers use; with four eyes on, not by who proposed it.
 
     Example:
       microloan product approve marketplace 2 --actor boss
@@ -141,7 +143,7 @@ def policy_propose(
 
 
 def policy_approve(run: Run, name: Name, version: Version) -> Answer:
-    """Let a proposed version decide.
+    """Let a proposed version decide; with four eyes on, not by who proposed it.
 
     Example:
       microloan policy approve marketplace 2 --actor boss

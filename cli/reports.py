@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from microloan.errors import InvalidFile
+from microloan.errors import InvalidFile, PartlyDone
 
 from .accounts import csv_lines, written
 from .arguments import First, Last, Output, day, write_new_bytes
 from .documents import document, json_text
 from .options import commands, group
-from .render import Block, as_text
+from .render import Block, Note, as_text
 from .run import Answer, Run
 from .view import View, percent
 
@@ -110,9 +111,8 @@ def _portfolio_page(run: Run, first: Any, plot: Path | None, output: Path | None
         )
     page = page_of_portfolio(run, pack)
     drawn = _drawn(run, pack.portfolio, plot)
-    return _with_plot(
-        run, written(run, Answer(document(pack.portfolio)), lambda out: out.write(page), output), drawn
-    )
+    answer = written(run, Answer(document(pack.portfolio)), lambda out: out.write(page), output)
+    return lacking(run, _with_plot(run, answer, drawn), pack.portfolio)
 
 
 def page_of_portfolio(run: Run, pack: Any) -> str:
@@ -246,8 +246,25 @@ def _answer(
         rows = values[report.TABLES[0]]
         answer = written(run, Answer(values), lambda out: out.writelines(csv_lines(rows, fields)), output)
     else:
-        answer = written(run, Answer(values, blocks), lambda out: out.write(as_text(blocks)), output)
-    return _with_plot(run, answer, drawn)
+        whole = (*blocks, *(Note(line, prose=True) for line in _left_out(run, report)))
+        answer = written(run, Answer(values, blocks), lambda out: out.write(as_text(whole)), output)
+    return lacking(run, _with_plot(run, answer, drawn), report)
+
+
+def lacking(run: Run, answer: Answer, report: Report) -> Answer:
+    """The answer and, a line each, the damaged loans that no figure of it contains: done, but some set aside."""
+    if not report.left_out:
+        return answer
+    aside = PartlyDone(count=len(report.left_out), reason=", ".join(loan.loan_id for loan in report.left_out))
+    complaints = (*answer.complaints, *_left_out(run, report))
+    return replace(answer, status=aside.exit_status, complaints=complaints, error=aside)
+
+
+def _left_out(run: Run, report: Report) -> tuple[str, ...]:
+    return tuple(
+        run.messages.text("left_out", loan_id=loan.loan_id, reason=run.messages.sentence(loan.reason))
+        for loan in report.left_out
+    )
 
 
 def _drawn(run: Run, report: Report, plot: Path | None) -> tuple[Path, bytes] | None:

@@ -17,7 +17,7 @@ RINGS = (
 )
 BOOK = "as_of currency rings_found placed chosen rings_shown"
 WAYS = "kind taken_up_by within_days at_one_place tenures_found tenures_expected beyond_chance binds"
-LESSONS = "as_of known_in_rings ways_that_bind"
+LESSONS = "as_of known_in_rings ways_that_bind on_file"
 #: The classes of holders as people write them.
 HOLDERS = {2: "2", 3: "3-4", 5: "5+"}
 
@@ -75,22 +75,26 @@ def learn(
 ) -> Answer:
     """Read from the book how telling it is that merchants took up one phone or device together; that counts from now on.
 
-    Without it the shipped weights stand alone. Repeat it as the book grows, say each quarter.
+    Without it the shipped weights stand alone. Repeat it as the book grows, say each quarter. With --date in the past nothing
+    is put on file: what the book would have taught then.
 
     Example:
       microloan risk learn
+      microloan risk learn --date 2026-05-01
     """
-    book = run.book.acting(run.options.actor, approver)
+    book, on = run.book.acting(run.options.actor, approver), run.options.date
+    if on is not None and on != book.settings().open_day:
+        return _taught(run, book.risk.lessons(on))
     found = book.risk.learn(idempotency_key=run.options.key)
-    if waits(found):
-        return waiting_answer(run, found)
-    values = document(found)
-    view = View(run.messages)
+    return waiting_answer(run, found) if waits(found) else _taught(run, found)
+
+
+def _taught(run: Run, lessons: Any) -> Answer:
+    values, view = document(lessons), View(run.messages)
     rows = [_way(view, way) for way in values["ways"]]
     facts = {**values, "known_in_rings": values["known"], "ways_that_bind": sum(row["binds"] for row in rows)}
-    return Answer(
-        values, (view.table("ring_lessons", rows, WAYS, "nothing_learned"), view.facts("", facts, LESSONS))
-    )
+    table = view.table("ring_lessons", rows, WAYS, "nothing_learned")
+    return Answer(values, (table, view.facts("", facts, LESSONS)))
 
 
 def _way(view: View, way: dict[str, Any]) -> dict[str, Any]:

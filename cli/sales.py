@@ -11,13 +11,16 @@ import typer
 from microloan.errors import BadInput
 
 from .arguments import File, First, Last, Limit, day
-from .documents import document, listed
+from .documents import document, latest, listed
 from .options import commands, group
 from .render import Facts, Note
 from .run import Answer, Run
 from .view import View
 
-REPORT = "import_id name platform mapping accepted updated duplicates rejected left_out first_day last_day ignored_columns"
+REPORT = (
+    "import_id name platform mapping accepted updated duplicates rejected adjusted left_out first_day last_day "
+    "ignored_columns"
+)
 PLATFORMS = "name title export holds encoding source"
 IMPORTS = "import_id name platform status accepted updated duplicates rejected first_day last_day started_by"
 LINES = "platform order_id line_id paid_on amount refund status refunded_on settled_on buyer_id revision"
@@ -94,14 +97,15 @@ def import_(
 
 
 def _told(run: Run, values: dict[str, Any]) -> Facts:
-    """The report with what was left out in words; of a platform's own export nobody wants all columns."""
+    """The report with what was adjusted and left out in words; of a platform's own export nobody wants all columns."""
     view = View(run.messages)
     shown = dict(values)
     del shown["mapping" if values["mapping"] == "contract" else "ignored_columns"]
-    left_out = ", ".join(
-        f"{count} {view.word('left_out', what)}" for what, count in values["left_out"].items()
-    )
-    return view.facts("import", shown | {"left_out": left_out}, REPORT)
+    for counts in ("adjusted", "left_out"):
+        shown[counts] = ", ".join(
+            f"{count} {view.word(counts, what)}" for what, count in values[counts].items()
+        )
+    return view.facts("import", shown, REPORT)
 
 
 def _rejections(run: Run, values: dict[str, Any]) -> tuple[str, ...]:
@@ -150,7 +154,7 @@ def imports(run: Run, limit: Limit = None) -> Answer:
     Example:
       microloan sales imports
     """
-    values = listed(run.book.sales.imports(), "", "imports", limit)
+    values = latest(run.book.sales.imports(latest=limit), "", "imports", limit)
     return Answer(values, View(run.messages).listed("imports", values, "imports", IMPORTS))
 
 
@@ -160,8 +164,8 @@ def lines(run: Run, shop: Shop, first: First = None, last: Last = None, limit: L
     Example:
       microloan sales lines jd:shop-1 --from 2026-06-01 --to 2026-06-18
     """
-    found = run.book.sales.lines(shop, day(first, "--from"), day(last, "--to"))
-    values = listed(found, "", "lines", limit)
+    found = run.book.sales.lines(shop, day(first, "--from"), day(last, "--to"), latest=limit)
+    values = latest(found, "", "lines", limit)
     return Answer(values, View(run.messages).listed("lines", values, "lines", LINES))
 
 

@@ -182,7 +182,7 @@ def _why(view: View, values: dict[str, Any]) -> tuple[Block, ...]:
         waterfall(view, values),
     ]
     if values["points"]:
-        points = [{**row, "feature": view.word("feature", row["feature"])} for row in values["points"]]
+        points = [{**row, "feature": view.word("feature_name", row["feature"])} for row in values["points"]]
         blocks.append(view.table("points", points, POINTS))
     if values["findings"]:
         blocks.append(view.table("findings", values["findings"], FINDINGS))

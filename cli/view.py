@@ -21,7 +21,7 @@ def _names(listed: str) -> frozenset[str]:
 MONEY = _names(
     "allowance amount amount_above asked available average_principal balance bank_interest charges "
     "closing_principal credit credit_balance debit difference drawn exposure fees gross group_exposure "
-    "income interest interest_charged interest_paid ledger_principal limit limit_again limits net "
+    "income interest interest_charged interest_paid ledger_principal limit limit_again limit_in_force limits net "
     "net_assets net_loss net_sales opening_principal outstanding paid paid_out past_30 past_90 past_due "
     "payoff penalty penalty_charged pending principal principal_after received refund refunds required "
     "saved seasonal_limit taken to_post total waiting_net written_off_claim"
@@ -105,8 +105,14 @@ class View:
         """A list's table, and how many earlier ones its limit leaves out."""
         table = self.table(title, values[plural], fields)
         left = values.get("earlier", 0)
-        note = Note(self._messages.text("earlier", count=left), "dim", prose=True)
-        return (table, note) if left else (table,)
+        if left == 0:
+            return (table,)
+        told = (
+            self._messages.text("earlier_unknown")
+            if left is None
+            else self._messages.text("earlier", count=left)
+        )
+        return (table, Note(told, "dim", prose=True))
 
     def cell(self, field: str, value: Any) -> str:
         """One value as people write it: 300,000.00 · 0.048% · a trade word."""

@@ -11,12 +11,14 @@ import typer
 from .arguments import First, Last, day
 from .documents import document, listed
 from .options import commands
-from .reports import reported
+from .reports import lacking, reported
 from .run import Answer, Run
 from .view import View
 
 LISTS = "list count oldest total"
 TASKS = "day subject merchant_id amount note"
+#: Of a list whose amounts are partly taken already.
+SETTLEMENTS = "day subject merchant_id amount kept_for note"
 #: As the library names them; spelled here so that ``--help`` needs no book.
 Name = Literal[
     "reviews",
@@ -29,6 +31,7 @@ Name = Literal[
     "receipts",
     "settlements",
     "held",
+    "frozen",
 ]
 
 
@@ -56,7 +59,10 @@ def work(
             values, (view.table("work", [_named(view, found) for found in values["lists"]], LISTS),)
         )
     tasks = [_worded(view, task) for task in values["lists"][0]["tasks"]]
-    table = replace(view.table("", tasks, TASKS), title=view.title(f"work_{only}"))
+    table = view.table("", tasks, TASKS)
+    if only == "settlements":
+        table = view.table("", tasks, SETTLEMENTS)
+    table = replace(table, title=view.title(f"work_{only}"))
     return Answer(values, (table, view.note(f"work.{only}", "dim")) if tasks else (table,))
 
 
@@ -90,10 +96,11 @@ def calendar(run: Run, first: First = None, last: Last = None) -> Answer:
     lines = [
         {**line, "day": line["first"], "weekday": _weekday(view, line["first"])} for line in values["lines"]
     ]
-    return Answer(
-        values,
-        (view.table("calendar", lines, CALENDAR), view.facts("", values, "as_of currency loans total")),
+    blocks = (
+        view.table("calendar", lines, CALENDAR),
+        view.facts("", values, "as_of currency loans total"),
     )
+    return lacking(run, Answer(values, blocks), found)
 
 
 def _weekday(view: View, shown: str | None) -> str:

@@ -29,5 +29,16 @@ class SystemClock:
 
 
 def local_date(clock: Clock, zone: str = DEFAULT_ZONE) -> date:
-    """The calendar day it is in the lender's time zone."""
+    """The calendar day it is in the lender's time zone.
+
+    Late in the evening of London it is the next day in Shanghai, in winter as in summer:
+
+    >>> class Stopped:
+    ...     def now_utc(self) -> datetime:
+    ...         return datetime(2017, 4, 30, 16, 0, tzinfo=UTC)
+    >>> local_date(Stopped())
+    datetime.date(2017, 5, 1)
+    >>> local_date(Stopped(), "Europe/London")
+    datetime.date(2017, 4, 30)
+    """
     return clock.now_utc().astimezone(ZoneInfo(zone)).date()

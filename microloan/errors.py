@@ -8,11 +8,12 @@
     ├── Refused             a rule of the lender says no             exit 3
     │   ├── DrawRefused     every reason at once, code of the first
     │   ├── EventRefused · OfferRefused · FourEyesRequired · IdempotencyConflict
-    │   └── Retryable       the database asked to try again
+    │   ├── Retryable       the database asked to try again
+    │   └── SnapshotNeeded  the host's transaction shows several moments
     ├── NotFound            no such thing in this book               exit 4
     │   └── NoBook · NoDatabase
     ├── IntegrityBroken     the book contradicts itself              exit 5
-    │   └── SchemaMismatch · StorageFailed
+    │   └── SchemaMismatch · StorageFailed · LoanDamaged
     ├── ExpectationNotMet   a scenario came out differently          exit 6
     └── PartlyDone          done, but some was set aside             exit 7
 
@@ -40,7 +41,11 @@ class MicroloanError(Exception):
 
     @property
     def message(self) -> str:
-        """The English sentence: what is wrong, with the value, and what to do."""
+        """The English sentence: what is wrong, with the value, and what to do.
+
+        >>> NotFound(kind="loan", id="loan-00-k7").message
+        "loan 'loan-00-k7' does not exist in this book"
+        """
         return self.template.format_map(_Fields(self.details))
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -188,6 +193,16 @@ class Retryable(Refused):
     template = "{reason}; nothing was written, run the command again"
 
 
+class SnapshotNeeded(Refused):
+    """The host's transaction sees what others commit while it runs; figures compared in it would be of several moments."""
+
+    code = "snapshot_needed"
+    template = (
+        "a transaction at {level} sees what others commit meanwhile, and this compares many figures: begin a new one with "
+        "session.connection(execution_options={{'isolation_level': 'REPEATABLE READ'}}), or use LoanBook.open"
+    )
+
+
 class NotFound(MicroloanError):
     """No such thing in this book and tenant."""
 
@@ -237,6 +252,19 @@ class StorageFailed(IntegrityBroken):
     template = "{database}: {reason}"
 
 
+class LoanDamaged(IntegrityBroken):
+    """What is stored of one loan cannot be read; the other loans of the book are as they were.
+
+    ``details``: ``loan_id``, and ``reason``: the fault met first.
+    """
+
+    code = "loan_damaged"
+    template = (
+        "{loan_id}: what is stored of it cannot be read ({reason}); find what differs with: microloan verify; "
+        "restore it from a backup, and if it is held then run: microloan loan release {loan_id}"
+    )
+
+
 class ExpectationNotMet(MicroloanError):
     """A scenario's figures differ from what the file expects."""
 
@@ -251,3 +279,7 @@ class PartlyDone(MicroloanError):
     code = "partly_done"
     exit_status = 7
     template = "done, but {count} set aside: {reason}"
+
+
+class DatabaseWarning(UserWarning):
+    """A host's database is set up so that what was committed can be lost; see :meth:`.LoanBook.doctor`."""

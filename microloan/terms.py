@@ -238,7 +238,10 @@ class LoanTerms(_Frozen):
         >>> ninety.drawn("300000", date(2024, 1, 1)).last_day
         datetime.date(2024, 3, 31)
         """
-        given = {"principal": plain_decimal(principal, "terms.principal"), "start": parse_date(start, "terms")}
+        given = {
+            "principal": plain_decimal(principal, "terms.principal"),
+            "start": parse_date(start, "terms"),
+        }
         other = self.model_copy(update=given)
         for name in _OF_THE_DRAW:
             other.__dict__.pop(name, None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.databases import SERVER, new_postgres
+from tests.databases import SERVER, Originals, make_tables, new_postgres
 
 IN_CI = bool(os.environ.get("MICROLOAN_CI"))
 
@@ -38,26 +39,66 @@ settings.register_profile(
 settings.load_profile("everyday")
 
 
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A SQLite file that does not exist yet."""
-    return f"sqlite:///{tmp_path / 'book.db'}"
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Originals]:
+    """What is made once and copied, so that migrations and imports do not run again for each test."""
+    with ExitStack() as opened:
+        yield Originals(tmp_path_factory.mktemp("originals"), opened)
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """An empty PostgreSQL database of this test's own, dropped afterwards."""
+def need_server() -> None:
+    """Skip the test where no PostgreSQL was given."""
     if not SERVER:
         pytest.skip("no PostgreSQL: export MICROLOAN_TEST_POSTGRES=$(.ci/postgres start)")
+
+
+@pytest.fixture
+def sqlite_url(originals: Originals, tmp_path: Path) -> Iterator[str]:
+    """A SQLite file of this test's own, with our tables and no book."""
+    with originals.copy("sqlite", make_tables, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(originals: Originals, tmp_path: Path) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, with our tables and no book, dropped afterwards."""
+    need_server()
+    with originals.copy("postgres", make_tables, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'empty.db'}"
+
+
+@pytest.fixture
+def empty_postgres_url() -> Iterator[str]:
+    """An empty PostgreSQL database of this test's own, dropped afterwards."""
+    need_server()
     with new_postgres() as url:
         yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database: the test runs once on SQLite and once on PostgreSQL."""
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return url
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """The test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "postgres":
+        need_server()
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
+    """A database with our tables and no book: once on SQLite, once on PostgreSQL."""
+    return str(request.getfixturevalue(f"{database_kind}_url"))
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, database_kind: str) -> str:
+    """An empty database: once on SQLite, once on PostgreSQL."""
+    return str(request.getfixturevalue(f"empty_{database_kind}_url"))
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:

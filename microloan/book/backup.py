@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidFile, StorageFailed
-from ..store.base import create_private_file, database_file
+from ..store.sqlite_file import create_private_file, database_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ def backup(database: Any, target: Path) -> Backup:
         raise InvalidFile(code="file_exists", file=str(target), reason=reason)
     unfinished = target.with_name(f"{target.name}.unfinished")
     unfinished.unlink(missing_ok=True)
-    create_private_file(unfinished)
     try:
+        create_private_file(unfinished)
         _copy(source, unfinished)
         os.link(unfinished, target)  # unlike a rename it refuses a target made meanwhile
     except (sqlite3.Error, OSError) as fault:

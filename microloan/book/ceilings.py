@@ -16,12 +16,13 @@ from ..errors import EventRefused, InvalidDate
 from ..money import amount_text, to_major
 from ..products import Product, ceiling_on
 from ..rates import Rate, rate_decimal
+from ..reports.result import LeftOut
 from ..servicing.facility import costs_more_than
 from ..store import reading
 from ..store.unit import Unit
 from ..terms import LoanTerms
 from . import lender
-from .lives import parse_terms
+from .lives import FAULTS, fault_told, parse_terms
 from .results import CeilingLine, RateCeilingReport
 
 if TYPE_CHECKING:
@@ -131,17 +132,22 @@ def rate_ceiling_report(unit: Unit, first: date | None, last: date | None) -> Ra
         raise InvalidDate(field="to", value=str(last), reason=f"lies before {first}")
     counts: dict[tuple[str, Fraction | None], _Count] = {}
     lprs: dict[date, Fraction | None] = {}
+    left_out: list[LeftOut] = []
     for row in reading.loans(unit):
         if row.start is None or row.status == "cancelled" or not first <= row.start <= last:
             continue
         if row.start not in lprs:
             lprs[row.start] = lender.lpr_on(unit, row.start)
         lpr = lprs[row.start]
-        above = lpr is not None and costs_more_than(parse_terms(row.terms), LPR_MULTIPLE * lpr)
+        try:
+            above = lpr is not None and costs_more_than(parse_terms(row.terms), LPR_MULTIPLE * lpr)
+        except FAULTS as fault:
+            left_out.append(LeftOut(row.id, fault_told(fault)))
+            continue
         counts.setdefault((f"{row.start:%Y-%m}", lpr), _Count()).add(row.drawn_minor, above)
     keys = sorted(counts, key=lambda key: (key[0], key[1] or 0))
     lines = tuple(_line(unit, month, lpr, counts[month, lpr]) for month, lpr in keys)
-    return RateCeilingReport(first, last, unit.book.currency, lines)
+    return RateCeilingReport(first, last, unit.book.currency, lines, tuple(left_out))
 
 
 def _line(unit: Unit, month: str, lpr: Fraction | None, count: _Count) -> CeilingLine:

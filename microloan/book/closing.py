@@ -16,17 +16,17 @@ from typing import Any
 
 from ..clock import local_date
 from ..days import DayCount, day_number
-from ..errors import EventRefused, MicroloanError
+from ..errors import EventRefused
 from ..servicing.accrual import booked
 from ..servicing.replay import passages
 from ..store import catalogue, closing, idempotency, lending, reading
-from ..store.chain import GENESIS, canonical_json, sha256
+from ..store.chain import GENESIS, Digest, canonical_json, sha256
 from ..store.unit import Unit
 from . import notices
 from .desk import Desk
 from .dossier import Dossier, accrual_columns, as_columns, refresh_figures
 from .lender import provision_rates_on
-from .lives import Balances, balances, moved, read_life
+from .lives import Balances, balances, moved, read_life, stored
 from .provided import Provided
 from .results import CloseReport, Held, Loan
 from .views import loan_view
@@ -49,7 +49,6 @@ Progress = Callable[[date, int, int], None]
 _Totals = dict[tuple[str, str], Balances]  # per product and currency
 _Night = tuple[date, str, str, str, str, int]  # the day before it; product, currency, component, class, memo
 
-_FAULTS = (MicroloanError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 _DAY = timedelta(days=1)
 
 
@@ -79,6 +78,17 @@ class _Span:
     def end(self) -> date:
         """The day that will be open afterwards."""
         return self.days[-1] + _DAY
+
+    def add(self, part: _Span) -> None:
+        """Take over what a part of the loans will post, and what it did."""
+        for night, amount in part.earned.items():
+            self.earned[night] = self.earned.get(night, 0) + amount
+        for own, other in ((self.nights, part.nights), (self.mornings, part.mornings)):
+            for day, totals in other.items():
+                for group, change in totals.items():
+                    _add(own.setdefault(day, {}), group, change)
+        self.done.replayed += part.done.replayed
+        self.done.held += part.done.held
 
     def earn(self, day: date, loan: Mapping[str, Any], component: str, amount: int) -> None:
         """Add what the night after *day* earns on a loan, or on all loans of one product, class and memo."""
@@ -143,13 +153,16 @@ class _Runs:
                 return True
 
     def report(self) -> CloseReport:
-        """What was closed, and what was set aside."""
+        """What was closed, what was set aside, and what rests since an earlier close."""
+        aside = tuple(found for done in self.dones for found in done.held)
+        named = {found.loan_id for found in aside}
         return CloseReport(
             closed=tuple(sorted({day for done in self.dones for day in done.days})),
             open_day=self.desk.read(Unit.book_day),
             loans_replayed=sum(done.replayed for done in self.dones),
             expired=sum(done.expired for done in self.dones),
-            held=tuple(held for done in self.dones for held in done.held),
+            held=aside,
+            resting=tuple(loan for loan in self.desk.read(held) if loan.loan_id not in named),
         )
 
 
@@ -170,8 +183,8 @@ def close_bucket(unit: Unit, bucket: int, last: date, *, wait: bool = True) -> _
         return _Done()
     span = _Span(unit, bucket, tuple(first + timedelta(days=n) for n in range(count)))
     _sum_quiet_loans(span)
-    for batch in closing.due_loans(unit, bucket, span.end, BATCH):
-        _walk_busy_loans(span, batch)
+    for due in closing.due_lines(unit, bucket, span.end, BATCH):
+        _walk_busy_loans(span, due)
     _post_days(span)
     moved_on = catalogue.move_day(unit, bucket, first, span.end)
     assert moved_on, "the bucket's lock was held"
@@ -208,24 +221,42 @@ class _Busy:
     rows: Sequence[Any]  # the formulas that hold now
     day_count: int
     since: date  # the day whose night they are the first to earn
+    next_close: date  # the day whose close is the next in which something happens
 
-    @property
-    def next_close(self) -> date:
-        """The day whose close is the next in which something happens."""
-        action: date = min(row.next_action for row in self.rows)
-        return max(self.since, action - _DAY)
+    @classmethod
+    def of(cls, span: _Span, row: dict[str, Any], lines: Sequence[Any], action: int) -> _Busy:
+        """A loan as its accrual rows have it; *action* is their next action, an ordinal."""
+        first = span.days[0]
+        awake = max(first, date.fromordinal(action) - _DAY) if action > first.toordinal() else first
+        return cls(row, lines, lines[0].day_count, first, awake)
 
 
-def _walk_busy_loans(span: _Span, batch: closing.DueLoans) -> None:
+def _walk_busy_loans(span: _Span, due: closing.DueLines) -> None:
+    """All of them or, where a row cannot be read or written, all but the damaged ones: halved until each stands alone."""
+    trial = _Span(span.unit, span.bucket, span.days)
+    try:
+        with span.unit.connection.begin_nested():
+            _walk_together(trial, due)
+    except closing.DAMAGED as fault:
+        if len(due.lines) == 1:
+            _hold_unread(span, due, fault)
+            return
+        for half in due.halves():
+            _walk_busy_loans(span, half)
+    else:
+        span.add(trial)
+
+
+def _walk_together(span: _Span, due: closing.DueLines) -> None:
     kept, accruals = [], []
-    for due in batch.loans:
-        loan = _Busy(due.row, due.accruals, due.accruals[0].day_count, span.days[0])
+    for found in closing.due_loans(span.unit, span.bucket, due):
+        loan = _Busy.of(span, found.row, found.accruals, due.action)
         try:
-            accruals += _walk(span, loan, due.events)
-        except _FAULTS as fault:
+            accruals += _walk(span, loan, found.events)
+        except closing.DAMAGED as fault:
             _hold(span, loan, fault)
         kept.append(loan.row)
-    closing.drop_accruals(span.unit, span.bucket, batch)
+    closing.drop_accruals(span.unit, span.bucket, due)
     lending.add_accruals(span.unit, accruals)
     closing.set_loans(span.unit, kept)
 
@@ -251,6 +282,7 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
         loan.row, loan.rows, loan.since = row, close.rows, close.day + _DAY
         if gone:
             return []
+        loan.next_close = max(loan.since, min([each.next_action for each in close.rows]) - _DAY)
     _quiet_nights(span, loan, span.end)
     return columns
 
@@ -271,10 +303,40 @@ def _quiet_nights(span: _Span, loan: _Busy, until: date) -> None:
 
 def _hold(span: _Span, loan: _Busy, fault: Exception) -> None:
     """Set a loan aside: what it earned before the close that failed stays posted, from then on it rests."""
-    day, reason = loan.next_close, f"{type(fault).__name__}: {fault}"[:300]
+    day, reason = loan.next_close, _told(fault)
     _quiet_nights(span, loan, day)
     span.done.held.append(Held(loan.row["id"], day, reason))
     loan.row = loan.row | {"held_through": day, "held_reason": reason}
+
+
+def _hold_unread(span: _Span, due: closing.DueLines, fault: Exception) -> None:
+    """As :func:`_hold` by its accrual rows alone, for a loan whose own row or events cannot be read, or not be written.
+
+    Where even that is refused, the rows stay: it earns nothing by them, and every close names it again.
+    """
+    ((loan_id, lines),) = due.lines.items()
+    own = lines[0]
+    row = {
+        "id": loan_id,
+        "product": own.product,
+        "currency": own.currency,
+        "class": own.class_,
+        "memo": own.memo,
+    }
+    loan = _Busy.of(span, row, lines, due.action)
+    try:
+        with span.unit.connection.begin_nested():
+            if closing.hold(span.unit, span.bucket, loan_id, loan.next_close, _told(fault)):
+                closing.drop_accruals(span.unit, span.bucket, due)
+            _quiet_nights(span, loan, loan.next_close)
+    except closing.DAMAGED:
+        pass
+    span.done.held.append(Held(loan_id, loan.next_close, _told(fault)))
+
+
+def _told(fault: Exception) -> str:
+    words = str(getattr(fault, "orig", fault)).strip().splitlines()
+    return f"{type(fault).__name__}: {words[0] if words else ''}"[:300]
 
 
 # --- the end of each day ---------------------------------------------------------------------------------------------
@@ -303,7 +365,7 @@ def _post_days(span: _Span) -> None:
     idempotency.add_records(unit, records)
     notices.days_closed(unit, bucket, days)
     lending.add_journal(unit, lines)
-    _seal(span)
+    seal_days(unit, bucket, days)
     provided.write(unit, bucket)
 
 
@@ -318,8 +380,10 @@ def _post_earned(span: _Span) -> None:
 def _ended(span: _Span) -> dict[date, list[Any]]:
     """Offers whose last day has passed expire; facilities, by the day whose close ends them."""
     ended: dict[date, list[Any]] = {}
-    for row in closing.ended_facilities(span.unit, span.bucket, span.end):
+    rows, damaged = closing.ended_facilities(span.unit, span.bucket, span.end)
+    for row in rows:
         ended.setdefault(max(row.valid_until, span.days[0]), []).append(row)
+    span.done.held += [Held(facility_id, span.days[0], reason) for facility_id, reason in damaged]
     offers = catalogue.expire_offers(span.unit, span.bucket, span.end)
     span.done.expired += offers + sum(map(len, ended.values()))
     return ended
@@ -349,18 +413,25 @@ def _entries(unit: Unit, bucket: int, day: date, source: str, totals: _Totals) -
     return lines
 
 
-def _seal(span: _Span) -> None:
-    """Seal the heads of the chains that grew on each day closed, chained to the seal before."""
-    unit, bucket, seals = span.unit, span.bucket, []
-    previous = closing.last_seal(unit, bucket) or GENESIS
-    grown = closing.heads_in(unit, bucket, span.days[0], span.days[-1])
-    for day in span.days:
-        heads = grown.get(day, [])
+def seal_days(unit: Unit, bucket: int, days: Sequence[date]) -> None:
+    """Seal what each of consecutive days booked, heads of chains and journal, chained to the seal before."""
+    seals = []
+    newest = closing.newest_seal(unit, bucket)
+    previous = newest.hash if newest else GENESIS
+    first, last = days[0], days[-1]
+    grown = closing.heads_in(unit, bucket, first, last)
+    booked = closing.journal_digests(
+        closing.journal_by_seal(unit, bucket, first.toordinal(), last.toordinal())
+    )
+    for day in days:
+        heads, journal = grown.get(day, []), booked.get(day.toordinal(), Digest())
         row = {
             "tenant": unit.tenant,
             "bucket": bucket,
             "day": day,
             "heads": len(heads),
+            "lines": journal.count,
+            "journal": journal.hash,
             "prev_hash": previous,
         }
         previous = seal_hash(row, heads)
@@ -369,7 +440,7 @@ def _seal(span: _Span) -> None:
 
 
 def seal_hash(row: dict[str, Any], heads: list[tuple[str, int, str]]) -> str:
-    """The hash of a seal: over its columns and the heads it seals."""
+    """The hash of a seal: over its columns, the journal's digest among them, and the heads it seals."""
     return sha256(canonical_json({**row, "sealed": heads}))
 
 
@@ -381,8 +452,10 @@ def release(unit: Unit, loan_id: str) -> Loan:
     today = unit.open_day(row.bucket)
     facility = lending.facility(unit, row.facility, lock=True)
     dossier = Dossier(unit, as_columns(facility), today)
-    life = read_life(lending.events_of_loan(unit, row.bucket, loan_id))
-    loan = dossier.release(as_columns(row), life, life.state(row.held_through))
+    with stored(loan_id):
+        life = read_life(lending.events_of_loan(unit, row.bucket, loan_id))
+        resting = life.state(row.held_through)
+    loan = dossier.release(as_columns(row), life, resting)
     dossier.write()
     return loan_view(loan, loan.life.state(today))
 

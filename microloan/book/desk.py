@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from ..clock import Clock
+from ..free_text import guard_name, guard_texts
 from ..money import plain_decimal
 from ..store import idempotency
 from ..store.chain import canonical_json, sha256
@@ -37,6 +38,10 @@ class Desk:
     approver: str = ""
     known: Known = field(default_factory=Known)
 
+    def __post_init__(self) -> None:
+        for field_, name in (("tenant", self.tenant), ("actor", self.actor), ("approver", self.approver)):
+            guard_name(field_, name)
+
     def acting(self, actor: str, approver: str = "") -> Desk:
         """The same desk for another actor. Raises FourEyesRequired for an approver who is no second person."""
         if approver:
@@ -55,10 +60,12 @@ class Desk:
     ) -> T:
         """Run *act* once: claim the key, act, record who did it and what was answered; all of it or nothing.
 
-        *request* holds canonical plain values: two requests are the same when these are. Raises IdempotencyConflict for
-        a key used for another request, Retryable when the database stayed busy, and whatever *act* raises.
+        *request* holds canonical plain values: two requests are the same when these are. Raises BadInput for text in it
+        or a key that cannot be kept, IdempotencyConflict for a key used for another request, Retryable when the database
+        stayed busy, and whatever *act* raises.
         """
-        request_hash = sha256(canonical_json({"operation": operation, **request}))
+        guard_texts({**request, "key": key}.items())
+        request_hash = hash_of(operation, request)
 
         def once(connection: Connection) -> T:
             unit = self._commanding(connection)
@@ -84,11 +91,11 @@ class Desk:
         subject: str,
     ) -> T:
         """One row of a file as a command without key, all of it or nothing, inside the transaction of some rows."""
+        guard_texts(request.items())
         with connection.begin_nested():
             unit = self._commanding(connection)
             result = act(unit)
-            request_hash = sha256(canonical_json({"operation": operation, **request}))
-            idempotency.record(unit, operation, request_hash, subject)
+            idempotency.record(unit, operation, hash_of(operation, request), subject)
             return result
 
     def _commanding(self, connection: Connection) -> Unit:
@@ -101,8 +108,15 @@ class Desk:
         return self.transactions.write(lambda connection: act(self.unit(connection)))
 
     def read(self, look: Callable[[Unit], T]) -> T:
-        """A reading transaction: one snapshot, no write lock."""
+        """A reading transaction, no write lock: one snapshot, inside a host's session whatever its transaction shows."""
         return self.transactions.read(lambda connection: look(self.unit(connection)))
+
+    def snapshot(self, look: Callable[[Unit], T]) -> T:
+        """As :meth:`read`, for figures that are compared: inside a host's transaction too all are of one moment.
+
+        Raises SnapshotNeeded where that transaction cannot show one.
+        """
+        return self.transactions.snapshot(lambda connection: look(self.unit(connection)))
 
     @contextmanager
     def stream(self, look: Callable[[Unit], Iterator[T]]) -> Iterator[Iterator[T]]:
@@ -125,6 +139,11 @@ class Desk:
         known = Known() if hosted else self.known  # a host may roll back what was read
         now = self.clock.now_utc()
         return Unit(connection, self.tenant, now, self.ids, self.actor, self.approver, hosted, known=known)
+
+
+def hash_of(operation: str, request: Mapping[str, Any]) -> str:
+    """The hash under which a command keeps what it was asked for; *request* holds canonical plain values."""
+    return sha256(canonical_json({"operation": operation, **request}))
 
 
 def amount_key(amount: object, field: str = "amount") -> str:

@@ -12,14 +12,14 @@ from datetime import date
 from typing import Any
 
 from ..errors import EventRefused
-from ..servicing.accrual import AccrualRow
+from ..servicing.accrual import INT64, AccrualRow
 from ..servicing.events import Event, Reversed, event_payload
 from ..servicing.replay import Standing
 from ..servicing.state import LoanState
 from ..store import lending
 from ..store.chain import canonical_json, row_hash
 from ..store.unit import Unit, bucket_in
-from .lives import Balances, LoanLife, balances, moved, read_life
+from .lives import Balances, LoanLife, balances, moved, read_life, stored
 
 #: Statuses of a loan whose money is out and not all back.
 RUNNING = ("active", "overdue", "written_off")
@@ -82,16 +82,24 @@ class Dossier:
         return self._file(found, lending.events_of_loan(self.unit, found.bucket, loan_id))
 
     def loans(self) -> list[LoanFile]:
-        """The facility's loans that were paid out and are not closed, cancelled or held."""
+        """The facility's loans that were paid out and are not closed, cancelled or held, as they were drawn."""
         rows = lending.loans_of(self.unit, self.row["bucket"], self.id)
         running = [row.id for row in rows if row.status in RUNNING and row.held_through is None]
         found = lending.loans_with_events(self.unit, self.row["bucket"], running)
+        found.sort(
+            key=lambda pair: int(pair[1][0].seq)
+        )  # by the chain: a clock may have been set back between two draws
         return [self._file(row, events) for row, events in found]
 
+    def refuse_held(self) -> None:
+        """For who was after any loan of the facility: one that is held may be the one meant. Raises EventRefused."""
+        for row in lending.loans_of(self.unit, self.row["bucket"], self.id):
+            _refuse_if_held(row)
+
     def _file(self, row: Any, events: Iterable[Any]) -> LoanFile:
-        if row.held_through is not None:
-            raise EventRefused(code="loan_held", subject=row.id, reason=f"held: {row.held_reason}")
-        return LoanFile(as_columns(row), read_life(events), self.today)
+        _refuse_if_held(row)
+        with stored(row.id):
+            return LoanFile(as_columns(row), read_life(events), self.today)
 
     # --- what is added -----------------------------------------------------------------------------------------------
 
@@ -251,12 +259,20 @@ def accrual_columns(loan: dict[str, Any], life: LoanLife, row: AccrualRow) -> di
     """An accrual row as it is stored."""
     assert life.terms is not None, "a loan without terms accrues nothing"
     assert (row.class_, row.memo) == (loan["class"], loan["memo"]), "accrual row and state differ in class"
+    if row.whole > INT64:
+        reason = f"owes {row.component} of {row.whole} minor units, more than the book can hold"
+        raise EventRefused(code="sum_too_large", subject=loan["id"], reason=reason)
     return {
         "tenant": loan["tenant"], "bucket": loan["bucket"], "product": loan["product"], "class": row.class_,
         "memo": row.memo, "component": row.component, "loan": loan["id"], "currency": loan["currency"],
         "day_count": DAY_COUNTS[life.terms.day_count], "anchor_n": row.anchor_n, "whole": row.whole, "q": row.q,
         "rem": row.rem, "m": row.m, "den": row.den, "next_action": row.next_action,
     }  # fmt: skip
+
+
+def _refuse_if_held(row: Any) -> None:
+    if row.held_through is not None:
+        raise EventRefused(code="loan_held", subject=row.id, reason=f"held: {row.held_reason}")
 
 
 def refuse_unless(allowed: bool, code: str, subject: str, reason: str) -> None:

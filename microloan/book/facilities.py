@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from ..errors import EventRefused
 from ..money import to_major
 from ..rates import Rate
-from ..servicing.facility import Line, available
+from ..servicing.facility import Line, available, limit_on
 from ..store import catalogue, lending
 from ..store.unit import Unit
 from .dossier import Dossier, open_dossier, refuse_unless
@@ -30,26 +30,38 @@ def line_of(row: Mapping[str, Any]) -> Line:
     )
 
 
-def facility_view(row: Any, day: date) -> Facility:
+#: The reason of a freeze by a review of the limit, before the decision's id.
+BY_DECISION: Final = "decision "
+
+
+def frozen_reason(unit: Unit, row: lending.Row) -> str:
+    """Why a facility (its row) is frozen, in the words of the event that froze it; empty where it is not."""
+    event = lending.last_of_kind(unit, row, "frozen") if row.status == "frozen" else None
+    return "" if event is None else str(json.loads(event.payload).get("reason", ""))
+
+
+def facility_view(unit: Unit, row: lending.Row, day: date) -> Facility:
     """A facility as the library shows it on a day."""
     rate = Rate.parse(json.loads(row.rate))
     line = line_of(row._mapping)
     major = [
         to_major(minor, row.currency)
-        for minor in (line.limit, line.seasonal_limit, line.outstanding, line.pending, available(line, day))
-    ]
-    limit, seasonal, outstanding, pending, room = major
+        for minor in (
+            line.limit, line.seasonal_limit, limit_on(line, day), line.outstanding, line.pending, available(line, day),
+        )
+    ]  # fmt: skip
+    limit, seasonal, in_force, outstanding, pending, room = major
     return Facility(
         row.id, row.merchant, row.offer, row.product, row.product_version, row.currency, row.status, limit, seasonal,
-        row.seasonal_until, outstanding, pending, room, rate.daily, rate.yearly, str(rate), row.signed_on,
-        row.valid_until, row.contract_sha256,
+        row.seasonal_until, in_force, outstanding, pending, room, rate.daily, rate.yearly, str(rate), row.signed_on,
+        row.valid_until, row.contract_sha256, frozen_reason(unit, row),
     )  # fmt: skip
 
 
 def live_facility(unit: Unit, merchant_id: str) -> Facility | None:
     """The merchant's active or frozen facility, if there is one."""
     row = lending.live_facility(unit, merchant_id)
-    return None if row is None else facility_view(row, unit.day_of(row.bucket))
+    return None if row is None else facility_view(unit, row, unit.day_of(row.bucket))
 
 
 def exposure_minor(unit: Unit, merchant_id: str) -> int:
@@ -143,4 +155,4 @@ def _turned(
     dossier.book(kind, payload)
     dossier.row["status"] = to
     dossier.write()
-    return facility_view(lending.facility(dossier.unit, dossier.id), dossier.today)
+    return facility_view(dossier.unit, lending.facility(dossier.unit, dossier.id), dossier.today)

@@ -158,8 +158,8 @@ def set_four_eyes(unit: Unit, setting: str) -> None:
     """Switch the four-eyes setting, ``off`` or ``on``; who switched it and when stays on file, day by day."""
     if setting == four_eyes_on_file(unit):
         return
-    catalogue.set_four_eyes(unit, setting)
     store.put_setting(unit, "four_eyes", unit.book_day(), canonical_json({"four_eyes": setting}))
+    catalogue.set_four_eyes(unit, setting)  # the database refuses it without the line on file
 
 
 def four_eyes_on_file(unit: Unit) -> str:

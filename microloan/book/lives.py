@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..accounting.position import CLASSED_ACCOUNTS, position
+from ..errors import LoanDamaged, MicroloanError
 from ..rates import Rate
 from ..servicing.accrual import AccrualRow
 from ..servicing.events import Event, Extended, Restructured, event_from_payload, rate_of
@@ -21,6 +23,9 @@ from ..terms import LoanTerms, Method
 
 #: Events of a loan that replay does not read: the draw and its payout.
 DRAWN, CONFIRMED, FAILED = "drawn", "payout_confirmed", "payout_failed"
+
+#: What the stored rows of a damaged loan may raise while they are read or walked through.
+FAULTS = (MicroloanError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 
 #: A balance key of the ledger: account, and class where the account is kept by class.
 Balances = dict[tuple[str, str], int]
@@ -146,6 +151,27 @@ def read_life(rows: Iterable[Any]) -> LoanLife:
     return LoanLife(agreed, tuple(events), family, reversed_, failed)
 
 
+@contextmanager
+def stored(loan_id: str) -> Iterator[None]:
+    """Inside it a loan is read from its rows alone: whatever fails there is that loan's damage. Raises LoanDamaged."""
+    try:
+        yield
+    except LoanDamaged:
+        raise
+    except FAULTS as fault:
+        raise LoanDamaged(loan_id=loan_id, reason=fault_told(fault)) from fault
+
+
+def fault_told(fault: Exception) -> str:
+    """A fault in a few words: the sentence of one of our errors, else its kind and what it says.
+
+    >>> fault_told(ValueError("ordinal must be >= 1"))
+    'ValueError: ordinal must be >= 1'
+    """
+    told = str(fault) if isinstance(fault, MicroloanError) else f"{type(fault).__name__}: {fault}"
+    return told[:300]
+
+
 def read_event(row: Any) -> Event:
     """The event of a stored row."""
     return event_from_payload(
@@ -194,6 +220,6 @@ def moved(before: Balances, after: Balances) -> Balances:
 
 
 __all__ = [
-    "CONFIRMED", "DRAWN", "FAILED", "Balances", "LoanLife", "balances", "moved", "parse_rate", "parse_terms", "read_event",
-    "read_life",
+    "CONFIRMED", "DRAWN", "FAILED", "FAULTS", "Balances", "LoanLife", "balances", "fault_told", "moved", "parse_rate",
+    "parse_terms", "read_event", "read_life", "stored",
 ]  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +17,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
 from ..clock import DEFAULT_ZONE, Clock, SystemClock
+from ..errors import BadInput
 from ..rates import Rate
 from ..store.base import open_engine
+from ..store.lists import Listed
 from ..store.schema import SchemaStatus, require_current, schema_status, upgrade
 from ..store.transactions import HostSession, OwnEngine
 from ..store.unit import Ids, Unit, random_id
@@ -262,12 +263,13 @@ class LoanBook:
         *,
         zone: str = DEFAULT_ZONE,
         buckets: int | None = None,
-        four_eyes: str = "off",
+        four_eyes: str | None = None,
     ) -> Book:
         """Create or upgrade the schema, and open the tenant's book unless it is open.
 
         A new book has base *currency* CNY, the open day of today in *zone*, one bucket on SQLite and 16 on PostgreSQL, and
-        the shipped product and policy, active. Raises CurrencyMismatch for an open book in another currency.
+        the shipped product and policy, active; *four_eyes* is off unless said. Raises InvalidDate for an open day still to
+        come, CurrencyMismatch for an open book in another currency, EventRefused for one with another four-eyes setting.
         """
         if self._own is not None:
             self._own.prepare()
@@ -288,9 +290,14 @@ class LoanBook:
 
     # --- the line of credit ------------------------------------------------------------------------------------------
 
-    def offers(self, status: str | None = None) -> tuple[Offer, ...]:
-        """Offers, oldest first; by status ``offered``, ``signed``, ``expired`` or ``superseded``."""
-        return self._desk.read(lambda unit: offers.listed(unit, status))
+    def offers(
+        self, status: str | None = None, merchant: str | None = None, *, latest: int | None = None
+    ) -> Listed[Offer]:
+        """Offers, oldest first; by status ``offered``, ``signed``, ``expired`` or ``superseded``, and by merchant.
+
+        *latest*: the latest so many only; ``.earlier`` tells how many that leaves out.
+        """
+        return self._desk.read(lambda unit: offers.listed(unit, status, merchant, latest))
 
     def offer(self, offer_id: str) -> Offer:
         """One offer. Raises NotFound."""
@@ -314,9 +321,13 @@ class LoanBook:
         """A facility as it stands. Raises NotFound."""
         return self._desk.read(lambda unit: enquiries.facility(unit, facility_id))
 
-    def facilities(self, merchant: str | None = None, status: str | None = None) -> tuple[Facility, ...]:
-        """Facilities, oldest first."""
-        return self._desk.read(lambda unit: enquiries.facilities(unit, merchant, status))
+    def facilities(
+        self, merchant: str | None = None, status: str | None = None, *, latest: int | None = None
+    ) -> Listed[Facility]:
+        """Facilities, oldest first; all or the *latest* so many."""
+        return self._desk.read(
+            lambda unit: enquiries.facilities(unit, latest, merchant=merchant, status=status)
+        )
 
     def freeze(self, facility_id: str, reason: str = "", *, idempotency_key: str | None = None) -> Facility:
         """Stop draws on a facility until unfrozen. Raises EventRefused unless it is active."""
@@ -646,14 +657,32 @@ class LoanBook:
 
     # --- the day -----------------------------------------------------------------------------------------------------
 
-    def close_day(self, to: date | None = None, *, progress: closing.Progress | None = None) -> CloseReport:
+    def close_day(
+        self,
+        to: date | None = None,
+        *,
+        progress: closing.Progress | None = None,
+        anchor: Path | None = None,
+    ) -> CloseReport:
         """Close the open day and every missed one up to *to*; by default all that have ended in the lender's zone.
 
         Closing twice changes nothing. Raises EventRefused (``day_not_ended``). A loan that fails is held and reported.
+        With *anchor* the closed book is anchored in a file kept elsewhere, see :meth:`anchor`; a file that cannot take a
+        line, or whose last line the book no longer keeps, is refused before anything is closed. In a host's transaction
+        the line would be written before the commit: anchor after it.
         """
         from . import closing
 
-        return closing.close_day(self._desk, to, progress)
+        if anchor is None:
+            return closing.close_day(self._desk, to, progress)
+        from . import anchors
+
+        anchors.require_room(anchor)
+        before = anchors.read(anchor)
+        self._desk.read(lambda unit: anchors.require_kept(unit, anchor, before))
+        report = closing.close_day(self._desk, to, progress)
+        self.anchor(anchor)
+        return report
 
     def held(self) -> tuple[Held, ...]:
         """Loans the close has set aside, with the reason."""
@@ -689,10 +718,38 @@ class LoanBook:
         return self._desk.read(lambda unit: enquiries.loan_cost(unit, loan_id, as_of, known_on))
 
     def loans(
-        self, *, facility: str | None = None, merchant: str | None = None, status: str | None = None
-    ) -> tuple[LoanSummary, ...]:
-        """Loans in the order they were drawn."""
-        return self._desk.read(lambda unit: enquiries.loans(unit, facility, merchant, status))
+        self,
+        *,
+        facility: str | None = None,
+        merchant: str | None = None,
+        status: str | None = None,
+        latest: int | None = None,
+    ) -> Listed[LoanSummary]:
+        """Loans in the order they were drawn, as they stand; all or the *latest* so many.
+
+        ``book.loans(status="overdue", latest=20)``: its ``.earlier`` tells how many more there are. Raises BadInput below 1.
+        """
+        whose = {"facility": facility, "merchant": merchant, "status": status}
+        return self._desk.read(lambda unit: enquiries.loans(unit, latest, **whose))
+
+    def loans_at(
+        self,
+        as_of: date | None = None,
+        known_on: date | None = None,
+        *,
+        facility: str | None = None,
+        merchant: str | None = None,
+        status: str | None = None,
+        latest: int | None = None,
+    ) -> Listed[Loan]:
+        """Loans drawn by a day in that order, each replayed as :meth:`loan` does; *status* is what they were in then.
+
+        With *status* and *latest* together ``.earlier`` is None once so many are found: nobody replayed the rest.
+        """
+        whose = {"facility": facility, "merchant": merchant}
+        return self._desk.read(
+            lambda unit: enquiries.loans_at(unit, as_of, known_on, status, latest, **whose)
+        )
 
     def ledger(
         self, loan_id: str, as_of: date | None = None, known_on: date | None = None
@@ -753,13 +810,16 @@ class LoanBook:
         ``rate-ceiling``; *first* and *last* limit the days it covers (by default the last twelve months, of expected cash
         all days to come); *by* is the ``day``, ``week`` or ``month`` of expected cash; *progress* is told how many loans of
         how many have been read. The result is a frozen value of :mod:`microloan.reports` with
-        ``to_json()`` and ``to_frame()``. Raises BadInput for another name, InvalidDate for a day still to come.
+        ``to_json()`` and ``to_frame()``; ``left_out`` names the damaged loans it lacks. Raises BadInput for another name,
+        InvalidDate for a day still to come, SnapshotNeeded as :meth:`verify` does.
 
         ``book.report("aging").to_frame()``
         """
         from . import reporting
 
-        return self._desk.read(lambda unit: reporting.report(unit, name, as_of, first, last, by, progress))
+        return self._desk.snapshot(
+            lambda unit: reporting.report(unit, name, as_of, first, last, by, progress)
+        )
 
     def portfolio_pack(
         self,
@@ -768,44 +828,64 @@ class LoanBook:
         first: date | None = None,
         progress: verification.Progress | None = None,
     ) -> reporting.PortfolioPack:
-        """All that the portfolio page shows, read in one pass. Raises InvalidDate for a day still to come."""
+        """All that the portfolio page shows, read in one pass. Raises InvalidDate for a day still to come, SnapshotNeeded."""
         from . import reporting
 
-        return self._desk.read(lambda unit: reporting.pack(unit, as_of, first, progress))
+        return self._desk.snapshot(lambda unit: reporting.pack(unit, as_of, first, progress))
 
     def rate_ceiling_report(self, first: date | None = None, last: date | None = None) -> RateCeilingReport:
         """The share of new loans above 4 × LPR, by month; by default of the twelve months to the open day."""
         return self._desk.read(lambda unit: ceilings.rate_ceiling_report(unit, first, last))
 
     def verify(
-        self, *, progress: verification.Progress | None = None, anchor: Path | None = None
+        self,
+        *,
+        progress: verification.Progress | None = None,
+        anchor: Path | None = None,
+        incremental: bool = False,
     ) -> VerifyReport:
         """Recompute the whole book from its events and compare; every difference is a finding.
 
-        With *anchor*, a file kept elsewhere: what an earlier line of it names must still be there, and a clean book adds a
-        line of its own. Raises InvalidFile for a file that is none of ours.
+        With *anchor*, a file kept elsewhere: what any earlier line of it names must still be there, and a clean book adds
+        a line of its own. With *incremental* too, only what came after the last line that a verification wrote: seals and
+        journal from that seal on, facilities with an event since, and those whose loans were posted one by one since. What
+        nothing has touched, and the balances of accounts against the loans, are not looked at; ``since`` of the report
+        says so. Raises InvalidFile for a file that is none of ours, BadInput for *incremental* without *anchor*, and
+        SnapshotNeeded in a host's transaction on PostgreSQL below REPEATABLE READ.
+
+        ``book.verify(anchor=Path("/mnt/elsewhere/anchor"), incremental=True).clean``
         """
-        from . import verification
-        from .integrity import against_anchors, anchor_line, append_anchor, read_anchors
+        from . import anchors, verification
 
-        anchors = read_anchors(anchor) if anchor is not None else []
-
-        def look(unit: Unit) -> tuple[VerifyReport, str]:
-            report = verification.verify(unit, progress)
-            lost = tuple(against_anchors(unit, anchors))
-            return replace(report, findings=report.findings + lost), anchor_line(unit)
-
-        report, line = self._desk.read(look)
-        if anchor is not None and report.clean:
-            append_anchor(anchor, line)
+        if anchor is None:
+            if incremental:
+                raise BadInput(
+                    field="incremental", value=True, reason="give the file of anchors to go on from"
+                )
+            return self._desk.snapshot(lambda unit: verification.verify(unit, progress))
+        before = anchors.read(anchor)
+        report, line = self._desk.snapshot(
+            lambda unit: anchors.verify(unit, before, progress, incremental=incremental)
+        )
+        if report.clean:
+            anchors.append(anchor, line)
         return report
 
     def anchor(self, file: Path) -> None:
-        """Add the newest seals and heads to an anchor file, unchecked: after each close. Raises InvalidFile."""
-        from .integrity import anchor_line, append_anchor, read_anchors
+        """Add the newest seals and heads to an anchor file: after each close.
 
-        read_anchors(file)
-        append_anchor(file, self._desk.read(anchor_line))
+        What its last line names must still be there, nothing else is looked at. Raises InvalidFile, and IntegrityBroken
+        with nothing added.
+        """
+        from . import anchors
+
+        before = anchors.read(file)
+
+        def look(unit: Unit) -> str:
+            anchors.require_kept(unit, file, before)
+            return anchors.line(unit, verified=False)
+
+        anchors.append(file, self._desk.read(look))
 
     def backup(self, file: Path) -> Backup:
         """Copy a SQLite book in use to a new file. Raises StorageFailed, on PostgreSQL always: it has its own tools."""
@@ -826,6 +906,8 @@ class LoanBook:
         assert isinstance(self._desk.transactions, HostSession)
         return self._desk.transactions.session.connection().engine.url
 
-    def audit(self, first: datetime | None = None, last: datetime | None = None) -> tuple[AuditLine, ...]:
-        """Who did what, when."""
-        return self._desk.read(lambda unit: enquiries.audit(unit, first, last))
+    def audit(
+        self, first: datetime | None = None, last: datetime | None = None, *, latest: int | None = None
+    ) -> Listed[AuditLine]:
+        """Who did what, when, oldest first; all or the *latest* so many."""
+        return self._desk.read(lambda unit: enquiries.audit(unit, first, last, latest))

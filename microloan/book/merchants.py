@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..days import parse_date
 from ..errors import BadInput, EventRefused, InvalidDate, MicroloanError, NotFound
+from ..free_text import guard_name
 from ..intake.cells import PLATFORM
 from ..intake.rejections import Rejection
 from ..intake.rows import read_rows
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}", re.ASCII)
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
-_NAME_AT_MOST = 200
 _LENGTHS = (4, 200)  # of an identifier
 
 
@@ -551,11 +551,9 @@ def _yes(given: bool | str | None) -> bool | None:
 
 
 def _text(given: str, field: str) -> str:
-    """A name or reason for people: printable, at most 200 characters."""
+    """A name or reason for people, in one line."""
     text = " ".join(given.split())
-    if len(text) > _NAME_AT_MOST or not text.isprintable():
-        reason = f"use at most {_NAME_AT_MOST} printable characters"
-        raise BadInput(field=field, value=f"{text[:1]}…", reason=reason)  # it may be a person's name
+    guard_name(field, text)
     return text
 
 

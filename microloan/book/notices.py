@@ -84,12 +84,19 @@ class Notice:
     data: Mapping[str, Any]
 
     def cloud_event(self) -> dict[str, Any]:
-        """As CloudEvents 1.0 in JSON; ``partitionkey`` and ``sequence`` are its documented extensions."""
+        """As CloudEvents 1.0 in JSON; ``partitionkey`` and ``sequence`` are its documented extensions.
+
+        The key is the facility, of a closed day the bucket: ``sequence`` counts within it. No attribute may be empty.
+        """
         return {
             "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type, "subject": self.subject,
-            "time": self.time, "partitionkey": self.facility, "sequence": f"{self.sequence:012d}",
+            "time": self.time, "partitionkey": self._partition, "sequence": f"{self.sequence:012d}",
             "datacontenttype": "application/json", "data": dict(self.data),
         }  # fmt: skip
+
+    @property
+    def _partition(self) -> str:
+        return self.facility or f"bucket-{self.data['bucket']:02d}"
 
 
 class Events:
@@ -162,10 +169,11 @@ def _send(send: Callable[[Notice], object], notice: Notice) -> None:
 
 def days_closed(unit: Unit, bucket: int, days: Sequence[date]) -> None:
     """The notices that a bucket has closed these days, in the transaction that closed them."""
-    store.add_notices(unit, [_day_closed(unit, bucket, day) for day in days])
+    store.add_notices(unit, [day_closed(unit, bucket, day) for day in days])
 
 
-def _day_closed(unit: Unit, bucket: int, day: date) -> dict[str, Any]:
+def day_closed(unit: Unit, bucket: int, day: date) -> dict[str, Any]:
+    """The notice that a bucket has closed a day, as columns by name."""
     data = {"bucket": bucket, "day": day, "open_day": day + timedelta(days=1)}
     return {
         "tenant": unit.tenant, "bucket": bucket, "id": f"day-{bucket:02d}-{day.toordinal()}", "facility": "",

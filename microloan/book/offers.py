@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..rates import Rate, rate_decimal
 from ..servicing.accrual import penalty_rate
 from ..store import catalogue, lending
 from ..store.chain import GENESIS, canonical_json, sha256
+from ..store.lists import Listed
 from ..store.unit import Unit, bucket_in
 from .dossier import Dossier
 from .facilities import facility_view
@@ -98,7 +100,7 @@ def sign(unit: Unit, offer_id: str, signer: str, contract_sha256: str) -> Facili
     lending.add_facility(unit, dossier.row)
     lending.add_events(unit, dossier.events)
     catalogue.answer_offer(unit, offer, "signed", row["id"])
-    return facility_view(lending.facility(unit, row["id"]), today)
+    return facility_view(unit, lending.facility(unit, row["id"]), today)
 
 
 def _guard_signature(unit: Unit, offer: Any, today: date, signer: str, contract_sha256: str) -> None:
@@ -113,9 +115,19 @@ def _guard_signature(unit: Unit, offer: Any, today: date, signer: str, contract_
     if contract_sha256.lower() != offer.contract_sha256:
         reason = f"the signed text is not the offered one, whose SHA-256 is {offer.contract_sha256}"
         raise OfferRefused(code="contract_differs", offer_id=offer.id, reason=reason)
+    if not contract_stands(unit, offer):
+        reason = "what is on file is no longer what its contract says; make the merchant a new offer"
+        raise OfferRefused(code="offer_changed", offer_id=offer.id, reason=reason)
     live = lending.live_facility(unit, offer.merchant)
     if live is not None:
         raise OfferRefused(code="facility_exists", offer_id=offer.id, reason=f"facility {live.id} is live")
+
+
+def contract_stands(unit: Unit, offer: Any) -> bool:
+    """Whether an offer's row, with the product it names, still yields the contract that was shown under its hash."""
+    product = catalogue.product(unit, offer.product, offer.product_version)
+    text = contract_text(offer._mapping, product)
+    return (text, sha256(text)) == (offer.contract, offer.contract_sha256)
 
 
 def _facility_row(unit: Unit, offer: Any, product: Product, today: date, signer: str) -> dict[str, Any]:
@@ -170,9 +182,11 @@ def offer_view(row: Any) -> Offer:
     )
 
 
-def listed(unit: Unit, status: str | None) -> tuple[Offer, ...]:
-    """Offers, oldest first."""
-    return tuple(offer_view(row) for row in catalogue.offers(unit, status))
+def listed(
+    unit: Unit, status: str | None = None, merchant: str | None = None, latest: int | None = None
+) -> Listed[Offer]:
+    """Offers, oldest first; all or the *latest* so many."""
+    return catalogue.offers(unit, latest, status=status, merchant=merchant).viewed(offer_view)
 
 
 def shown(unit: Unit, offer_id: str) -> Offer:
@@ -186,7 +200,12 @@ def contract(unit: Unit, offer_id: str) -> Contract:
     return Contract(row.id, row.contract, row.contract_sha256)
 
 
-def contract_text(row: dict[str, Any], product: Product) -> str:
+def content_line(name: str, version: int, content: str) -> str:
+    """The line of a contract that names its product; *content*: the product's SHA-256."""
+    return f"Product: {name}, version {version}, content {content}"
+
+
+def contract_text(row: Mapping[str, Any], product: Product) -> str:
     """The credit contract with all its numbers; the same offer always gives the same text."""
     rate = Rate.parse(json.loads(row["rate"]))
     penalty = penalty_rate(rate.per_day, product.penalty)
@@ -205,7 +224,7 @@ def contract_text(row: dict[str, Any], product: Product) -> str:
         f"Lender: {row['tenant']}",
         f"Borrower: {row['merchant']}",
         f"Decision: {row['decision']}",
-        f"Product: {product.name}, version {product.version}, content {product.sha256}",
+        content_line(product.name, product.version, product.sha256),
         f"Credit limit: {amount_text(row['limit_minor'], product.currency)} {product.currency}, revolving",
         f"Seasonal limit: {seasonal}",
         f"Offered on {row['offered_on']}; to be signed by {row['expires_on']}",

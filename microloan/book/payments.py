@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from typing import Literal
 
 from ..errors import EventRefused, InvalidDate, InvalidEvent
@@ -49,6 +50,8 @@ def repay(
         dossier = open_dossier(unit, subject)
         day = value_day(dossier, value_date)
         loans = [loan for loan in dossier.loans() if loan.life.terms and loan.life.terms.start <= day]
+        if not loans:
+            dossier.refuse_held()
         refuse_unless(bool(loans), "nothing_owed", subject, f"no loan of it was running on {day}")
         shares = split(loans, _minor(amount, dossier, loans, day), day, named)
     to_principal = _to_principal(unit, dossier, apply)
@@ -56,7 +59,11 @@ def repay(
 
 
 def split(loans: Sequence[LoanFile], minor: int, day: date, named: str | None) -> list[_Share]:
-    """Split a payment over a facility's loans, in the order of the rule. Raises EventRefused for a name not among them."""
+    """Split a payment over a facility's *loans*, given as they were drawn, in the order of the rule.
+
+    Of two that the rule treats alike the one drawn first is paid first. Raises EventRefused for a name not among them.
+    *Source:* SEMANTICS 4; between equals: house rule.
+    """
     if named is not None and all(loan.id != named for loan in loans):
         raise EventRefused(code="not_payable", subject=named, reason="is not a running loan of this facility")
     states = {loan.id: loan.evening(day) for loan in loans}
@@ -77,15 +84,15 @@ def split(loans: Sequence[LoanFile], minor: int, day: date, named: str | None) -
 def _payees(
     loans: Sequence[LoanFile], states: dict[str, LoanState], day: date, named: str | None
 ) -> list[tuple[LoanFile, int]]:
-    """Loans in the order they are paid, each with the most it takes at that place."""
+    """Loans in the order they are paid, each with the most it takes at that place; equals stay as they were drawn."""
 
-    def oldest_due(loan: LoanFile) -> tuple[date, str]:
-        return (states[loan.id].oldest_due or date.max, loan.id)
+    def oldest_due(loan: LoanFile) -> date:
+        return states[loan.id].oldest_due or date.max
 
-    def dearest(loan: LoanFile) -> tuple[bool, object, str]:
+    def dearest(loan: LoanFile) -> tuple[bool, Fraction]:
         rate = loan.life.rate(day)
         assert rate is not None, "a running loan has terms"
-        return (loan.id != named, -rate.per_day, loan.id)
+        return (loan.id != named, -rate.per_day)
 
     overdue = sorted((loan for loan in loans if states[loan.id].days_past_due), key=oldest_due)
     first = [(loan, _due(states[loan.id])) for loan in overdue]

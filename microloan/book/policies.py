@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from json import loads
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, EventRefused, InvalidPolicy, Refused
+from ..errors import BadInput, EventRefused, InvalidPolicy, NotFound, Refused
 from ..store import decisions as store
 from ..store.lending import Row
 from ..store.unit import Unit
@@ -139,12 +139,34 @@ def register_shipped_policy(unit: Unit) -> None:
 
 
 def policy_in_force(unit: Unit, wanted: Policy | str | None, day: date) -> Policy:
-    """The approved policy to decide by: a name's newest version in force, or exactly the one given.
+    """The approved policy to decide by: a name's newest version in force, ``NAME@2``, or exactly the one given.
 
-    Raises NotFound, and Refused (policy_not_approved) for a policy that nobody approved.
+    On a day before the book had any version of it, the first it had. Raises NotFound, BadInput, and Refused
+    (policy_not_approved, policy_not_in_force).
     """
-    if wanted is None or isinstance(wanted, str):
-        return Policy.from_canonical(store.active_policy(unit, wanted or SHIPPED, day).body)
+    if isinstance(wanted, Policy):
+        return _approved(unit, wanted)
+    plain, version = _name_and_version(wanted or SHIPPED)
+    if version is not None:
+        return _approved(unit, stored_policy(unit, plain, version))
+    approved = [row for row in store.policies(unit) if row.name == plain and row.status == "approved"]
+    begun = [row for row in approved if row.effective_on <= max(day, _first_day(unit, approved))]
+    if begun:
+        return Policy.from_canonical(begun[-1].body)
+    if not approved:
+        raise NotFound(kind="approved policy", id=plain)
+    later = min(approved, key=lambda row: row.effective_on)
+    reason = f"policy {plain} version {later.version} is approved and in force from {later.effective_on}"
+    raise Refused(code="policy_not_in_force", reason=reason, policy=plain, version=later.version)
+
+
+def _first_day(unit: Unit, approved: Sequence[Row]) -> date:
+    """The first day on which a version was in force, if that has come."""
+    first = min((row.effective_on for row in approved), default=date.min)
+    return first if first <= unit.book_day() else date.min
+
+
+def _approved(unit: Unit, wanted: Policy) -> Policy:
     known = [row for row in store.policies(unit) if row.sha256 == wanted.sha256 and row.status == "approved"]
     if not known:
         reason = f"policy {wanted.name} version {wanted.version} is not approved in this book; propose and approve it first"
@@ -159,12 +181,21 @@ def stored_policy(unit: Unit, name: str, version: int) -> Policy:
 
 def named_policy(unit: Unit, name: str) -> Policy:
     """As :meth:`Policies.named`, inside an open unit."""
-    plain, versioned, version = name.partition("@")
+    plain, version = _name_and_version(name)
+    return (
+        policy_in_force(unit, plain, unit.book_day())
+        if version is None
+        else stored_policy(unit, plain, version)
+    )
+
+
+def _name_and_version(given: str) -> tuple[str, int | None]:
+    plain, versioned, version = given.partition("@")
     if not versioned:
-        return policy_in_force(unit, plain, unit.book_day())
+        return plain, None
     if not (version.isascii() and version.isdecimal()):
-        raise BadInput(field="policy", value=name, reason="write NAME, or NAME@2 for exactly version 2")
-    return stored_policy(unit, plain, int(version[:9]))
+        raise BadInput(field="policy", value=given, reason="write NAME, or NAME@2 for exactly version 2")
+    return plain, int(version[:9])
 
 
 def _view(row: Row) -> PolicyVersion:

@@ -81,8 +81,7 @@ class Receipts:
         """Receipts by day."""
 
         def look(unit: Unit) -> tuple[BankReceipt, ...]:
-            rows = cash.receipts(unit, first, last)
-            return tuple(receipt_view(unit, row) for row in rows if status in (None, row.status))
+            return tuple(receipt_view(unit, row) for row in cash.receipts(unit, first, last, status))
 
         return self._desk.read(look)
 

@@ -7,7 +7,7 @@ for some hundreds at a time. Source: SEMANTICS 2 (cap per merchant with related 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from ..risk.findings import Declared, RelatedParty, related_parties
@@ -16,7 +16,7 @@ from ..risk.rings import Neighbourhood, Ring, around, ring_around
 from ..store import merchants as directory
 from ..store import settings
 from ..store.lending import Row
-from ..store.rings import HOPS, Key, Register, surroundings_in
+from ..store.rings import HOPS, MOST_MERCHANTS, Key, Register, surroundings_in
 from ..store.unit import Unit
 from .ring_lessons import rules_on
 
@@ -29,13 +29,17 @@ OnFile = Callable[[str], Sequence[Declared]]
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """A merchant with whom it belongs to: its neighbourhood, its ring, all related parties, what may be shown of identifiers."""
+    """A merchant with whom it belongs to: its neighbourhood, its ring, all related parties, what may be shown of identifiers.
+
+    ``complete``: all of them are among the parties; False where there were more than are looked for.
+    """
 
     merchant: str
     found: Neighbourhood
     ring: Ring | None
     parties: tuple[RelatedParty, ...]
     last_four: Mapping[Key, str]
+    complete: bool = True
 
     @property
     def group(self) -> frozenset[str]:
@@ -53,16 +57,19 @@ class Circles:
 
     def read_ahead(self, merchants: Sequence[str]) -> None:
         """Read at once what the circles of these merchants will need."""
-        self._register.read_ahead(merchants, self._hops)
+        self._register.read_ahead(merchants, max(self._hops, HOPS))
 
     def of(self, merchant: str) -> Circle:
         """The circle of a merchant."""
         found = self._around(merchant)
-        parties = self._parties(merchant, found)
-        return Circle(merchant, found, ring_around(found), parties, self._register.last_four)
+        parties, complete = self._parties(merchant, found)
+        return Circle(merchant, found, ring_around(found), parties, self._register.last_four, complete)
 
-    def _parties(self, merchant: str, found: Neighbourhood) -> tuple[RelatedParty, ...]:
-        """Everybody it is related to; the rings of parties on file count too, and who is on file with any of them."""
+    def _parties(self, merchant: str, found: Neighbourhood) -> tuple[tuple[RelatedParty, ...], bool]:
+        """Everybody it is related to; the rings of parties on file count too, and who is on file with any of them.
+
+        And whether that is all of them.
+        """
         on_file: set[Declared] = set()
         others: dict[str, Neighbourhood] = {}
         parties: tuple[RelatedParty, ...] = ()
@@ -73,24 +80,35 @@ class Circles:
             others |= {each: self._around(each) for each in _ends(on_file) - others.keys() - {merchant}}
             parties = related_parties(merchant, found, on_file, others=others.values())
             edge = {party.merchant for party in parties} - asked
-        return parties
+        return parties, not edge and all(each.complete for each in (found, *others.values()))
 
     def _around(self, merchant: str) -> Neighbourhood:
         if merchant not in self._found:
-            read = surroundings_in(self._register, merchant, self._hops)
-            rules = (
-                self._rules() if read.holdings else DEFAULT_RULES
-            )  # most share nothing: nothing is asked for them
-            self._found[merchant] = around(
-                merchant,
-                read.holdings,
-                self._register.as_of,
-                hops=self._hops,
-                hubs=read.hubs,
-                complete=read.complete,
-                rules=rules,
-            )
+            self._found[merchant] = self._until_it_closes(merchant)
         return self._found[merchant]
+
+    def _until_it_closes(self, merchant: str) -> Neighbourhood:
+        """A merchant's neighbourhood, looked at from everybody of its ring, and of rings beside it that may be one with it.
+
+        So its ring is that of the whole book. What goes on and on is followed no further than anything else: it is not complete.
+        """
+        found, looked = self._seen_from(merchant, (merchant,)), {merchant}
+        while not looked.issuperset(rings := (*found.ring, *found.beside)):
+            if len(rings) > MOST_MERCHANTS:
+                return replace(found, complete=False)
+            looked.update(rings)
+            found = self._seen_from(merchant, sorted({merchant, *rings}))
+        return found
+
+    def _seen_from(self, merchant: str, rings: Sequence[str]) -> Neighbourhood:
+        """What is found around a merchant by what is known around these of its ring and beside it."""
+        read = surroundings_in(self._register, rings, max(self._hops, HOPS), MOST_MERCHANTS)
+        # Most share nothing: nothing more is asked for them.
+        rules = self._rules() if read.holdings else DEFAULT_RULES
+        day = self._register.as_of
+        return around(
+            merchant, read.holdings, day, hops=self._hops, rules=rules, hubs=read.hubs, complete=read.complete
+        )
 
     def _rules(self) -> LinkRules:
         """The rules on file on the day, asked for once."""

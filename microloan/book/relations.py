@@ -33,7 +33,7 @@ def relations_in(circle: Circle, standing: Mapping[str, Standing]) -> tuple[Rela
     others = {
         each: stands for each, stands in standing.items() if each != circle.merchant
     }  # it applies today
-    findings = ring_flags(circle.found, circle.ring, others, circle.parties)
+    findings = ring_flags(circle.found, circle.ring, others, circle.parties, complete=circle.complete)
     return tuple(_relation(circle, finding) for finding in findings)
 
 

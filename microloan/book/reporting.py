@@ -8,12 +8,12 @@ to the counts that want them; none is kept. Source: SEMANTICS 6 (two time axes, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import groupby
 from json import loads
-from typing import Any
+from typing import Any, TypeVar
 
 from ..days import add_months, parse_date
 from ..errors import BadInput, InvalidDate
@@ -31,7 +31,7 @@ from ..reports.portfolio import (
     portfolio,
 )
 from ..reports.provisioning import Provisions, provisions
-from ..reports.result import Report
+from ..reports.result import LeftOut, Report
 from ..reports.rolling import RollCount, RollRates
 from ..reports.vintage import MARKS, LoanPast, Vintages, first_day_past, vintages
 from ..servicing.events import WrittenOff
@@ -42,9 +42,10 @@ from ..store import catalogue, reading, reporting
 from ..store.unit import Unit
 from .ceilings import rate_ceiling_report
 from .lender import provision_rates
-from .lives import LoanLife, read_life
+from .lives import FAULTS, LoanLife, fault_told, read_life
 from .results import RateCeilingReport
-from .verification import Progress, line_told
+from .told import line_told
+from .verification import Progress
 
 _DAY = timedelta(days=1)
 
@@ -74,7 +75,9 @@ def report(
     make = REPORTS.get(name)
     if make is None:
         raise BadInput(field="report", value=name, reason=f"known are {', '.join(REPORTS)}")
-    return make(_Asked.of(unit, as_of, first, last, by, progress))
+    asked = _Asked.of(unit, as_of, first, last, by, progress)
+    made = make(asked)
+    return made.without(asked.left_out) if asked.left_out else made
 
 
 def pack(
@@ -85,20 +88,27 @@ def pack(
     exposures: list[Exposure] = []
     count, rolls, cash = PortfolioCount(), _roll_count(asked), CashCount(asked.as_of, "month")
     pasts: list[LoanPast] = []
-    for loan in _loans(asked):
-        rolls.add(loan.states_at(rolls.ends))
-        if loan.life.terms is not None:
-            exposure = loan.exposure
+    for states, shown in _each(asked, lambda loan: (loan.states_at(rolls.ends), _shown(loan))):
+        rolls.add(states)
+        if shown is not None:
+            exposure, owed, past = shown
             exposures.append(exposure)
             count.add(exposure)
-            _expect(cash, loan)
-            pasts.append(_past(loan))
-    held = _ledger_principal(asked)
+            _expect(cash, owed)
+            pasts.append(past)
+    held, lacking = _ledger_principal(asked), asked.left_out
     return PortfolioPack(
-        portfolio(count, _period(asked)), aging(exposures, asked.as_of, asked.currency, held),
-        rolls.report(asked.as_of, asked.currency), vintages(pasts, asked.as_of, asked.currency),
-        cash.report(asked.currency), _provisions(asked),
+        portfolio(count, _period(asked)).without(lacking),
+        aging(exposures, asked.as_of, asked.currency, held).without(lacking),
+        rolls.report(asked.as_of, asked.currency).without(lacking),
+        vintages(pasts, asked.as_of, asked.currency).without(lacking),
+        cash.report(asked.currency).without(lacking), _provisions(asked),
     )  # fmt: skip
+
+
+def _shown(loan: _KnownLoan) -> tuple[Exposure, _Owed | None, LoanPast] | None:
+    """What the page shows of a loan; None while its payout does not stand."""
+    return None if loan.life.terms is None else (loan.exposure, _owed(loan), _past(loan))
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------------
@@ -114,6 +124,7 @@ class _Asked:
     last: date | None
     by: str
     progress: Progress | None = None
+    left_out: list[LeftOut] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -137,6 +148,10 @@ class _Asked:
     @property
     def currency(self) -> str:
         return self.unit.book.currency
+
+    def leave_out(self, loan_id: str, fault: Exception) -> None:
+        """Note a loan that no figure will contain, and why."""
+        self.left_out.append(LeftOut(loan_id, fault_told(fault)))
 
     def past_period(self) -> tuple[date, date]:
         """From and to, by default the twelve months that end with the day. Raises InvalidDate for what is still to come."""
@@ -207,6 +222,8 @@ class _KnownLoan:
         return states + evenings(life.terms, life.events, rest)
 
 
+_Seen = TypeVar("_Seen")
+
 #: Loans between two words on how far a report is.
 _TOLD_EVERY = 200
 
@@ -215,16 +232,36 @@ def _loans(asked: _Asked, *, open_only: bool = False) -> Iterator[_KnownLoan]:
     total = reading.count(asked.unit, "ml_loan") if asked.progress else 0
     done = 0
     for bucket in catalogue.buckets(asked.unit):
-        for row, events in reporting.lives(asked.unit, bucket.bucket, asked.as_of, open_only=open_only):
-            yield _KnownLoan(row, events, asked.as_of, bucket.open_day)
+        for loan_id, events in reporting.lives(asked.unit, bucket.bucket, asked.as_of, open_only=open_only):
+            if isinstance(events, Exception):
+                asked.leave_out(loan_id, events)
+            else:
+                yield _KnownLoan(events[0], events, asked.as_of, bucket.open_day)
             done += 1
             if asked.progress and done % _TOLD_EVERY == 0:
                 asked.progress(done, total)
 
 
-def _paid_out(asked: _Asked, *, open_only: bool = False) -> Iterator[_KnownLoan]:
-    """Loans whose payout stands on the day."""
-    return (loan for loan in _loans(asked, open_only=open_only) if loan.life.terms is not None)
+def _each(asked: _Asked, look: Callable[[_KnownLoan], _Seen], *, open_only: bool = False) -> Iterator[_Seen]:
+    """What *look* finds of each loan; one that cannot be read is left out as a whole, and named."""
+    for loan in _loans(asked, open_only=open_only):
+        try:
+            seen = look(loan)
+        except FAULTS as fault:
+            asked.leave_out(loan.row.loan, fault)
+        else:
+            yield seen
+
+
+def _paid_out(
+    asked: _Asked, look: Callable[[_KnownLoan], _Seen], *, open_only: bool = False
+) -> Iterator[_Seen]:
+    """As :func:`_each`, of the loans whose payout stands on the day."""
+
+    def if_paid_out(loan: _KnownLoan) -> _Seen | None:
+        return None if loan.life.terms is None else look(loan)
+
+    return (seen for seen in _each(asked, if_paid_out, open_only=open_only) if seen is not None)
 
 
 def _ledger_principal(asked: _Asked) -> int:
@@ -239,15 +276,19 @@ def _rate_ceiling(asked: _Asked) -> RateCeilingReport:
     return rate_ceiling_report(asked.unit, asked.first, asked.last or asked.as_of)
 
 
+def _exposure(loan: _KnownLoan) -> Exposure:
+    return loan.exposure
+
+
 def _aging(asked: _Asked) -> Aging:
-    exposures = (loan.exposure for loan in _paid_out(asked, open_only=True))
+    exposures = _paid_out(asked, _exposure, open_only=True)
     return aging(exposures, asked.as_of, asked.currency, _ledger_principal(asked))
 
 
 def _rolls(asked: _Asked) -> RollRates:
     count = _roll_count(asked)
-    for loan in _loans(asked):
-        count.add(loan.states_at(count.ends))
+    for states in _each(asked, lambda loan: loan.states_at(count.ends)):
+        count.add(states)
     return count.report(asked.as_of, asked.currency)
 
 
@@ -259,7 +300,7 @@ def _roll_count(asked: _Asked) -> RollCount:
 
 
 def _vintages(asked: _Asked) -> Vintages:
-    return vintages([_past(loan) for loan in _paid_out(asked)], asked.as_of, asked.currency)
+    return vintages(list(_paid_out(asked, _past)), asked.as_of, asked.currency)
 
 
 def _past(loan: _KnownLoan) -> LoanPast:
@@ -280,14 +321,22 @@ def _past(loan: _KnownLoan) -> LoanPast:
 
 def _cash(asked: _Asked) -> ExpectedCash:
     count = CashCount(asked.as_of, asked.by, since=asked.first, until=asked.last)
-    for loan in _paid_out(asked, open_only=True):
-        _expect(count, loan)
+    for owed in _paid_out(asked, _owed, open_only=True):
+        _expect(count, owed)
     return count.report(asked.currency)
 
 
-def _expect(count: CashCount, loan: _KnownLoan) -> None:
-    if loan.exposure.owed:
-        count.add(loan.row.loan, loan.state, loan.plan)
+#: A loan that owes something: its id, its state, its plan.
+_Owed = tuple[str, LoanState, tuple[ScheduleRow, ...]]
+
+
+def _owed(loan: _KnownLoan) -> _Owed | None:
+    return (loan.row.loan, loan.state, loan.plan) if loan.exposure.owed else None
+
+
+def _expect(count: CashCount, owed: _Owed | None) -> None:
+    if owed is not None:
+        count.add(*owed)
 
 
 def _provisions(asked: _Asked) -> Provisions:
@@ -297,8 +346,8 @@ def _provisions(asked: _Asked) -> Provisions:
 
 def _portfolio(asked: _Asked) -> Portfolio:
     count = PortfolioCount()
-    for loan in _paid_out(asked, open_only=True):
-        count.add(loan.exposure)
+    for exposure in _paid_out(asked, _exposure, open_only=True):
+        count.add(exposure)
     return portfolio(count, _period(asked))
 
 

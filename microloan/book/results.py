@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..plain import to_json_values as to_json_values
-from ..reports.result import Report
+from ..reports.result import LeftOut, Report
 
 R = TypeVar("R")
 
@@ -87,7 +87,11 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Facility:
-    """A merchant's credit line; ``available`` = limit in force − outstanding principal − pending draws, not below zero."""
+    """A merchant's credit line; ``available`` = limit in force − outstanding principal − pending draws, not below zero.
+
+    ``limit_in_force``: the standing limit, and the seasonal one while it lasts. ``frozen_reason``: of a frozen line, what was
+    given as the reason; ``decision ID`` where a review of the limit froze it.
+    """
 
     id: str
     merchant_id: str
@@ -99,6 +103,7 @@ class Facility:
     limit: Decimal
     seasonal_limit: Decimal
     seasonal_until: Day | None
+    limit_in_force: Decimal
     outstanding: Decimal
     pending: Decimal
     available: Decimal
@@ -108,6 +113,7 @@ class Facility:
     signed_on: Day
     valid_until: Day
     contract_sha256: str
+    frozen_reason: str = ""
     replayed: bool = False
 
 
@@ -323,6 +329,7 @@ class RateCeilingReport(Report):
     last: Day
     currency: str
     lines: tuple[CeilingLine, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def as_of(self) -> Day:
@@ -458,13 +465,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class CloseReport:
-    """What a close of day did: the days closed, the open day now, loans replayed, and what was set aside."""
+    """What a close of day did: the days closed, the open day now, loans replayed, and what was set aside.
+
+    ``held`` are the loans this close set aside, ``resting`` those that rest since an earlier one: neither earns anything
+    nor falls due until it is released.
+    """
 
     closed: tuple[Day, ...]
     open_day: Day
     loans_replayed: int
     expired: int
     held: tuple[Held, ...]
+    resting: tuple[Held, ...] = ()
     replayed: bool = False
 
 
@@ -480,13 +492,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was recomputed and compared, and every difference."""
+    """What was recomputed and compared, and every difference.
+
+    ``since`` is None where everything was looked at; otherwise the day up to and including which a seal was trusted.
+    """
 
     facilities: int
     loans: int
     events: int
     journal_lines: int
     findings: tuple[Finding, ...]
+    since: Day | None = None
 
     @property
     def clean(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -50,11 +50,15 @@ class RingWay:
 
 @dataclass(frozen=True, slots=True)
 class RingLessons:
-    """What the book shows of itself at the end of a day. ``known``: merchants with rings by other evidence."""
+    """What the book shows of itself at the end of a day. ``known``: merchants with rings by other evidence.
+
+    ``on_file``: it counts from that day on; False for a look at what a past day would have taught.
+    """
 
     as_of: date
     known: int
     ways: tuple[RingWay, ...]
+    on_file: bool = False
     replayed: bool = False
 
 
@@ -72,13 +76,17 @@ def _way(given: Mapping[str, Any]) -> TakenUp:
     return TakenUp(given["kind"], given["holders"], given["within_days"], given["at_one_place"])
 
 
-def _learn(unit: Unit, given: Payload) -> RingLessons:
+def shown_by(unit: Unit, day: date) -> RingLessons:
+    """What the identifiers known at the end of a day teach; nothing is put on file."""
     from ..risk.learning import lessons  # numpy: few commands need it
     from ..risk.wholebook import Holdings
 
+    return _told(lessons(Holdings.streamed(every_holding(unit, day, sorted(DEFAULT_KINDS))), day))
+
+
+def _learn(unit: Unit, given: Payload) -> RingLessons:
     day = unit.book_day()
-    learned = lessons(Holdings.streamed(every_holding(unit, day, sorted(DEFAULT_KINDS))), day)
-    told = _told(learned)
+    told = replace(shown_by(unit, day), on_file=True)
     names = ("kind", "holders", "within_days", "at_one_place", "binds")
     ways = [{**{name: getattr(way, name) for name in names}, "found": way.found, "expected": str(way.expected),
              "telling": str(way.telling)} for way in told.ways]  # fmt: skip

@@ -25,7 +25,7 @@ from .merchants import merchant_of
 from .related import Circle, circle_of
 from .requests import command
 from .results import Waiting
-from .ring_lessons import LEARN, RingLessons, rules_on
+from .ring_lessons import LEARN, RingLessons, rules_on, shown_by
 
 if TYPE_CHECKING:
     from ..risk.wholebook import BookRings
@@ -158,7 +158,7 @@ def rings_around(unit: Unit, merchant: str, as_of: date | str | None, hops: int)
     ring = circle.ring.members if circle.ring else ()
     links = freshest_first(link for tie in circle.found.ties for link in tie.links)
     return MerchantRings(
-        merchant_id=name, as_of=day, hops=hops, complete=circle.found.complete, ring=ring,
+        merchant_id=name, as_of=day, hops=hops, complete=circle.complete, ring=ring,
         currency=unit.book.currency, exposure=money(owed.get(name, 0)), group_exposure=money(sum(owed.values())),
         parties=tuple(
             Party(each.merchant, each.through, each.declared.reason if each.declared else "",
@@ -206,6 +206,14 @@ class Risk:
         with the four-eyes setting on it waits for a second person. Raises FourEyesRequired where that needs an actor.
         """
         return command(self._desk, LEARN, {}, RingLessons, key=idempotency_key)
+
+    def lessons(self, as_of: date | str | None = None) -> RingLessons:
+        """What :meth:`learn` would have read at the end of a day, by default the open business day; nothing is put on file.
+
+        Only identifiers the book knew by then count. What a past day looked like stays as it was decided on that day. Raises
+        InvalidDate for a day to come.
+        """
+        return self._desk.read(lambda unit: shown_by(unit, _day(unit, as_of)))
 
 
 @dataclass(frozen=True, slots=True)

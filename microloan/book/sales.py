@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import repeat
 from pathlib import Path
@@ -31,6 +31,7 @@ from ..intake.sales import Progress, Reading, StagedSales, read_sales, silent
 from ..money import to_major
 from ..store import sales as store
 from ..store.chain import canonical_json, sha256
+from ..store.lists import Listed
 from ..store.sales import ShopKey, ShopPlace, Span
 from ..store.tables_sales import LINE_STATUSES
 from ..store.unit import BookSettings, Unit
@@ -143,18 +144,20 @@ class Sales:
         mapping's, then UTF-8. *strict*: one bad row and nothing is imported. *covers* says for whom
         the days of the file are then known: the shops in it, or (``platform``) all shops of its platforms, those without
         sales having sold nothing. *rejects* is a CSV to be written with every rejected row.
-        *idempotency_key* names the run.
+        *idempotency_key* names the run. A row paid after the day of the import is rejected, and no day after it is covered.
 
         Raises InvalidFile for a bad file, CurrencyMismatch for another currency than the book's, BadInput for a platform
         that cannot be one, IdempotencyConflict for a key used for another file.
 
         *Source:* CONTRACT 4; SEMANTICS 8.
         """
-        settings = self._desk.read(lambda unit: unit.book)
+        settings, now = self._desk.read(lambda unit: (unit.book, _first_tried(unit, idempotency_key)))
         if currency is not None and currency != settings.currency:
             raise CurrencyMismatch(field="currency", value=currency, currency=settings.currency)
         layout = mapping_of(mapping) if mapping else None
-        expected = Expected(platform_code(platform), settings.currency, settings.zone, layout, shop_id(shop))
+        expected = Expected(
+            platform_code(platform), settings.currency, settings.zone, layout, shop_id(shop), now
+        )
         told = progress or silent
         reading = Reading(
             expected,
@@ -191,13 +194,15 @@ class Sales:
 
         return self._desk.read(look)
 
-    def lines(self, shop: str, first: date | None = None, last: date | None = None) -> tuple[SalesLine, ...]:
-        """A shop's lines paid from *first* to *last*, both counted. Raises NotFound."""
+    def lines(
+        self, shop: str, first: date | None = None, last: date | None = None, *, latest: int | None = None
+    ) -> Listed[SalesLine]:
+        """A shop's lines paid from *first* to *last*, both counted; all or the *latest* so many. Raises NotFound."""
 
-        def look(unit: Unit) -> tuple[SalesLine, ...]:
+        def look(unit: Unit) -> Listed[SalesLine]:
             found = find_shop(unit, shop)
-            rows = store.shown_lines(unit, found, first or FIRST_DAY, last or LAST_DAY)
-            return tuple(_line(found, row, unit.book.currency) for row in rows)
+            rows = store.shown_lines(unit, found, first or FIRST_DAY, last or LAST_DAY, latest)
+            return rows.viewed(lambda row: _line(found, row, unit.book.currency))
 
         return self._desk.read(look)
 
@@ -212,16 +217,14 @@ class Sales:
 
         return self._desk.read(look)
 
-    def imports(self) -> tuple[Import, ...]:
-        """Every file that was imported, oldest first; ``running`` is one that did not come to its end."""
+    def imports(self, *, latest: int | None = None) -> Listed[Import]:
+        """Files that were imported, oldest first, all or the *latest* so many; ``running``: one that did not come to its end."""
         named = tuple(Import.__dataclass_fields__)[1:]
 
-        def look(unit: Unit) -> tuple[Import, ...]:
-            return tuple(
-                Import(row.id, *(getattr(row, name) for name in named)) for row in store.imports(unit)
-            )
+        def view(row: Any) -> Import:
+            return Import(row.id, *(getattr(row, name) for name in named))
 
-        return self._desk.read(look)
+        return self._desk.read(lambda unit: store.imports(unit, latest).viewed(view))
 
 
 def _line(shop: Any, row: Any, currency: str) -> SalesLine:
@@ -234,6 +237,12 @@ def _line(shop: Any, row: Any, currency: str) -> SalesLine:
 
 def _day(ordinal: int | None) -> date | None:
     return None if ordinal is None else date.fromordinal(ordinal)
+
+
+def _first_tried(unit: Unit, key: str | None) -> datetime:
+    """The instant of an import: of the run that is gone on with under its key, so that the same rows are good again."""
+    earlier = store.import_keyed(unit, key) if key is not None else None
+    return unit.now if earlier is None else earlier.started_at
 
 
 # --- one import ------------------------------------------------------------------------------------------------------

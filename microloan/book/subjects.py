@@ -26,7 +26,7 @@ from .promises import Promise
 from .receipts import BankReceipt, receipt_view
 from .requests import Operation, Payload, command
 from .results import Facility, LedgerLine, LoanSummary, Offer, Waiting
-from .sweeps import Settlement, settlement_view
+from .sweeps import Settlement, settlement_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ def erasable_from(unit: Unit, merchant: str, today: date) -> date:
 def _everything(unit: Unit, merchant: str) -> SubjectData:
     today = unit.day_of(unit.bucket_of(merchant))
     running = tuple(store.running(unit, merchant))
-    loans = enquiries.loans(unit, None, merchant, None)
-    made = tuple(offer for offer in offers.listed(unit, None) if offer.merchant_id == merchant)
+    loans = enquiries.loans(unit, merchant=merchant)
+    made = offers.listed(unit, merchant=merchant)
     return SubjectData(
         merchant=merchant_view(unit, merchant),
         running=running,
@@ -160,15 +160,13 @@ def _everything(unit: Unit, merchant: str) -> SubjectData:
         ),
         offers=made,
         contracts={offer.id: offers.contract(unit, offer.id).text for offer in made},
-        facilities=enquiries.facilities(unit, merchant, None),
+        facilities=enquiries.facilities(unit, merchant=merchant),
         loans=loans,
         ledgers={loan.id: enquiries.ledger(unit, loan.id, None, None) for loan in loans},
         receipts=tuple(receipt_view(unit, row) for row in store.receipts(unit, merchant)),
         promises=promises.listed(unit, merchant),
-        settlements=tuple(
-            settlement_view(unit, row)
-            for row in cash.settlements(unit, None, None)
-            if row.merchant == merchant
+        settlements=settlement_views(
+            unit, [row for row in cash.settlements(unit, None, None) if row.merchant == merchant]
         ),
         decisions=tuple(
             SubjectDecision(row.id, row.as_of, row.decided_at, row.outcome, json.loads(row.body))

@@ -11,15 +11,17 @@ Source: SEMANTICS 3 (sweep) and 9.14; CONTRACT 4 (settlements); where several lo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, EventRefused, InvalidDate, NotFound
+from ..errors import BadInput, EventRefused, InvalidDate, LoanDamaged, NotFound
 from ..intake.cells import platform_code
 from ..intake.sales import Progress, silent
 from ..money import to_major
@@ -33,11 +35,12 @@ from .cash_files import CashReport, Cells, Layout, MoneyFile, layout_of, named, 
 from .desk import Desk
 from .dossier import RUNNING, open_dossier, open_loan, refuse_unless
 from .enquiries import loan_file
-from .lives import parse_terms
+from .lives import parse_terms, stored
 from .merchants import find_shop
 from .payments import guard_running, value_day
 from .requests import Operation, Payload, attended, command
 from .results import Waiting
+from .views import major
 
 REQUIRED = ("settlement_id", "shop_id", "platform", "settled_on", "captures")
 OPTIONAL = ("refunds", "chargebacks")
@@ -46,10 +49,19 @@ _CONTENT = ("shop", "settled_on", "captures_minor", "refunds_minor", "chargeback
 
 
 @dataclass(frozen=True, slots=True)
+class KeptShare:
+    """What is kept of a settlement for a loan that has not taken its share yet: a ``loan_id`` and an ``amount``."""
+
+    loan_id: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """A platform's settlement with a shop. ``status`` is ``waiting``, ``booked`` or ``nothing_to_sweep``, with the reason.
 
-    One that waits because a loan refused its share may have been taken from by other loans: ``sweep reconcile`` tells.
+    ``taken`` is what loans have taken of ``net``, as their ledgers tell it today. Of one that waits, ``kept_for`` names the
+    loans whose share is still to come, oldest first, and how much each is asked for.
     """
 
     platform: str
@@ -60,6 +72,8 @@ class Settlement:
     merchant_id: str
     status: str
     reason: str
+    taken: Decimal
+    kept_for: tuple[KeptShare, ...] = ()
     replayed: bool = False
 
 
@@ -101,11 +115,9 @@ class Sweeps:
     ) -> tuple[Settlement, ...]:
         """Settlements by day."""
 
-        def look(unit: Unit) -> tuple[Settlement, ...]:
-            rows = cash.settlements(unit, first, last)
-            return tuple(settlement_view(unit, row) for row in rows if status in (None, row.status))
-
-        return self._desk.read(look)
+        return self._desk.read(
+            lambda unit: settlement_views(unit, cash.settlements(unit, first, last, status))
+        )
 
     def assign(
         self, platform: str, settlement_id: str, loan_id: str, *, idempotency_key: str | None = None
@@ -183,6 +195,8 @@ def _swept(unit: Unit, row: Mapping[str, Any]) -> tuple[str, str, str]:
         return "", "waiting", "unknown_shop"
     if _net(row) <= 0:
         return merchant, "nothing_to_sweep", "net_not_above_zero"
+    for facility in cash.facilities_of(unit, merchant):
+        open_dossier(unit, facility)  # locks it
     loans, taken = _sweep_loans(unit, merchant, row["settled_on"]), _taken_of(unit, row)
     if not loans and not taken:
         return merchant, "nothing_to_sweep", "no_sweep_loan"
@@ -202,12 +216,12 @@ def _net(row: Mapping[str, Any]) -> int:
 
 
 def _sweep_loans(unit: Unit, merchant: str, day: date) -> list[lending.Row]:
-    """The sweep loans of a merchant that run on a day, oldest first; its facilities are locked."""
+    """The sweep loans of a merchant that run on a day, oldest first."""
     return sorted(
         (
             loan
             for facility in cash.facilities_of(unit, merchant)
-            for loan in lending.loans_of(unit, open_dossier(unit, facility).row["bucket"], facility)
+            for loan in lending.loans_of(unit, bucket_in(facility, "facility"), facility)
             if loan.status in RUNNING and loan.start <= day and parse_terms(loan.terms).method == "sweep"
         ),
         key=lambda loan: (loan.start, loan.drawn_at, loan.id),
@@ -217,8 +231,18 @@ def _sweep_loans(unit: Unit, merchant: str, day: date) -> list[lending.Row]:
 def _taken_of(unit: Unit, row: Mapping[str, Any]) -> dict[str, int]:
     """What each loan that was asked before has taken of a settlement."""
     asked = cash.swept_of(unit, row["platform"], row["id"])
-    taken = _taken(unit, [one.loan for one in asked])
-    return {one.loan: taken.get(one.event, 0) for one in asked}
+    taken = _taken(unit, sorted({one.loan for one in asked}))
+    return _by_settlement(asked, taken)[row["platform"], row["id"]]
+
+
+def _by_settlement(
+    asked: Sequence[lending.Row], taken: Mapping[str, int]
+) -> dict[tuple[str, str], dict[str, int]]:
+    """By settlement (platform and id), what each loan that was asked has taken of it; nothing where nobody was."""
+    by: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for one in asked:
+        by[one.platform, one.settlement][one.loan] = taken.get(one.event, 0)
+    return by
 
 
 def _sweep(unit: Unit, row: Mapping[str, Any], loans: Sequence[lending.Row], taken: Mapping[str, int]) -> str:
@@ -227,18 +251,44 @@ def _sweep(unit: Unit, row: Mapping[str, Any], loans: Sequence[lending.Row], tak
     What a loan takes is no longer there for the next, and the share of one that refuses is kept for it. The first refusal's
     code, or nothing.
     """
-    net, reason = _net(row), ""
+    refusals = []
+
+    def take(loan_id: str, offered: int, asked: int) -> int:
+        took, refusal = tried(unit, partial(_book, unit, loan_id, row, offered, asked))
+        refusals.append(refusal)
+        return asked if took is None else took
+
+    _ask(row, loans, taken, take)
+    return next(filter(None, refusals), "")
+
+
+def _kept(row: Mapping[str, Any], loans: Sequence[lending.Row], taken: Mapping[str, int]) -> dict[str, int]:
+    """What is kept for each loan that has not taken its share yet, oldest first."""
+    kept: dict[str, int] = {}
+
+    def keep(loan_id: str, _offered: int, asked: int) -> int:
+        kept[loan_id] = asked
+        return asked
+
+    _ask(row, loans, taken, keep)
+    return kept
+
+
+def _ask(
+    row: Mapping[str, Any],
+    loans: Sequence[lending.Row],
+    taken: Mapping[str, int],
+    take: Callable[[str, int, int], int],
+) -> None:
+    """Put its share to every loan that has not taken one; *take* is given loan, part of the net and share, and says what goes."""
+    net = _net(row)
     left = net - sum(taken.values())
     for loan in loans:
         terms = parse_terms(loan.terms).sweep
         assert terms is not None, "a sweep loan has sweep terms"
         offered, asked = _offered(terms, net, left)
-        if loan.id in taken or not asked:
-            continue
-        took, refusal = tried(unit, partial(_book, unit, loan.id, row, offered, asked))
-        left -= asked if took is None else took
-        reason = reason or refusal
-    return reason
+        if asked and loan.id not in taken:
+            left -= take(loan.id, offered, asked)
 
 
 def _offered(terms: SweepTerms, net: int, left: int) -> tuple[int, int]:
@@ -294,23 +344,49 @@ def _assigned(unit: Unit, given: Payload) -> Settlement:
     done = {"merchant": str(loan.row["merchant"]), "status": "booked", "reason": ""}
     cash.set_settlement(unit, (known.platform, known.id), **done)
     again = cash.settlement(unit, known.platform, known.id)
-    return settlement_view(unit, again)
+    (view,) = settlement_views(unit, [again])
+    return view
 
 
 ASSIGN_SETTLEMENT = Operation("sweep.assign", _assigned, always=False)
 
 
-def settlement_view(unit: Unit, row: Any) -> Settlement:
-    """A settlement as it is shown."""
+_loan_of = attrgetter("loan")
+
+
+def settlement_views(unit: Unit, rows: Sequence[lending.Row]) -> tuple[Settlement, ...]:
+    """Settlements as they are shown; each loan that was asked is replayed once.
+
+    Of a damaged loan what it was asked for stands for what it took: one loan does not keep the others off the list.
+    """
+    asked = [one for row in rows for one in cash.swept_of(unit, row.platform, row.id)]
+    events: dict[str, int] = {}
+    for loan_id, of_loan in groupby(sorted(asked, key=_loan_of), key=_loan_of):
+        try:
+            events |= _taken(unit, [loan_id])
+        except LoanDamaged:
+            events |= {one.event: one.asked_minor for one in of_loan}
+    taken = _by_settlement(asked, events)
+    return tuple(_settlement_view(unit, row, taken[row.platform, row.id]) for row in rows)
+
+
+def _settlement_view(unit: Unit, row: lending.Row, taken: Mapping[str, int]) -> Settlement:
+    """A settlement with what loans have *taken* of it and what is kept for others."""
+    fields, money = row._mapping, major(unit.book.currency)
+    kept: dict[str, int] = {}
+    if row.status == "waiting" and row.merchant and _net(fields) > 0:
+        kept = _kept(fields, _sweep_loans(unit, row.merchant, row.settled_on), taken)
     return Settlement(
         platform=row.platform,
         settlement_id=row.id,
         shop_id=row.shop,
         settled_on=row.settled_on,
-        net=to_major(_net(row._mapping), unit.book.currency),
+        net=money(_net(fields)),
         merchant_id=row.merchant,
         status=row.status,
         reason=row.reason,
+        taken=money(sum(taken.values())),
+        kept_for=tuple(KeptShare(loan_id, money(minor)) for loan_id, minor in kept.items()),
     )
 
 
@@ -344,7 +420,9 @@ def _taken(unit: Unit, loans: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for loan_id in loans:
         file = loan_file(unit, loan_id)
-        for row in file.life.life([unit.day_of(bucket_in(loan_id, "loan"))]).ledger:
+        with stored(loan_id):
+            ledger = file.life.life([unit.day_of(bucket_in(loan_id, "loan"))]).ledger
+        for row in ledger:
             if row.kind == Settled.kind and row.reversed_by is None:
                 found[row.id] = row.split.total
     return found

@@ -36,6 +36,7 @@ from ..errors import (
 from ..intake.sales import silent
 from ..money import amount_text, positive_minor, to_major
 from ..products import Product
+from ..servicing.facility import limit_on
 from ..store import decisions as store
 from ..store import sales
 from ..store.chain import canonical_json, sha256
@@ -447,7 +448,7 @@ def _frame(unit: Unit, policy: Policy | str | None, as_of: date | str | None) ->
     day = today if as_of is None else parse_date(as_of, "as_of")
     if day > today:
         raise InvalidDate(field="as_of", value=str(day), reason=f"the book's business day is {today}")
-    chosen = policy_in_force(unit, policy, today)
+    chosen = policy_in_force(unit, policy, day)
     return _Frame(chosen, products.active(unit, PRODUCT), day, today, sales.revision(unit))
 
 
@@ -548,7 +549,7 @@ def _review_facility(unit: Unit, decision: Decision, decision_id: str, live: Row
     """Set the limits of a live facility as decided, or freeze it; its running loans are never touched."""
     if decision.outcome == "declined":
         if live.status == "active":
-            facilities.freeze(unit, live.id, f"decision {decision_id}")
+            facilities.freeze(unit, live.id, f"{facilities.BY_DECISION}{decision_id}")
         return "freeze"
     return _set_limits(unit, live, decision.limit_minor, decision, decision_id)
 
@@ -567,7 +568,10 @@ def _set_limits(unit: Unit, live: Row, limit_minor: int, decision: Decision, dec
         seasonal_until=until,
         decision_id=decision_id,
     )
-    before, after = live.limit_minor + live.seasonal_limit_minor, limit_minor + extra
+    before, after = (
+        limit_on(facilities.line_of(live._mapping), unit.open_day(live.bucket)),
+        limit_minor + extra,
+    )
     return "keep" if before == after else "raise" if after > before else "lower"
 
 

@@ -14,14 +14,16 @@ from itertools import groupby, islice
 
 from ..errors import BadInput
 from ..money import to_major
-from ..store import cash, lending, reading
+from ..store import cash, decisions, lending, reading
 from ..store.unit import Unit
 from . import closing, draws, offers, promises
 from .desk import Desk
 from .dossier import RUNNING, LoanFile, as_columns
-from .lives import read_life
+from .facilities import BY_DECISION, frozen_reason
+from .lives import FAULTS, fault_told, read_life
 from .promises import Promise
 from .requests import Requests
+from .sweeps import KeptShare, Sweeps
 from .underwriting import Underwriting
 
 
@@ -29,7 +31,8 @@ from .underwriting import Underwriting
 class Task:
     """One thing that waits: since or until ``day``, about ``subject`` of ``merchant_id``; ``amount`` is what it is about.
 
-    ``note`` says more in a few words: days past due, the reason of a hold, a reference.
+    ``note`` says more in a few words: days past due, the reason of a hold, a reference. ``kept_for``: of a settlement, the loans
+    whose share is still to come, and how much.
     """
 
     list: str
@@ -38,6 +41,7 @@ class Task:
     day: date
     amount: Decimal | None = None
     note: str = ""
+    kept_for: tuple[KeptShare, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,10 @@ def _due(unit: Unit, name: str, of_today: bool) -> Iterator[Task]:
     for bucket, ids in groupby(reading.due_loans(unit, today=of_today), key=lambda row: int(row.bucket)):
         for some in batched((row.id for row in ids), AT_ONCE):
             for row, events in lending.loans_with_events(unit, bucket, some):
-                yield _due_task(name, LoanFile(as_columns(row), read_life(events), unit.day_of(bucket)))
+                try:
+                    yield _due_task(name, LoanFile(as_columns(row), read_life(events), unit.day_of(bucket)))
+                except FAULTS as damage:  # it is due all the same; how much nobody can tell
+                    yield Task(name, row.id, row.merchant, row.oldest_due, note=fault_told(damage))
 
 
 def _due_task(name: str, file: LoanFile) -> Task:
@@ -146,25 +153,38 @@ def _receipts(desk: Desk, name: str) -> Iterator[Task]:
                 name, row.id, "", row.received_on, to_major(row.amount_minor, unit.book.currency),
                 f"{row.reason}: {row.reference}" if row.reference else row.reason,
             )
-            for row in cash.receipts(unit, None, None)
-            if row.status == "waiting"
+            for row in cash.receipts(unit, None, None, "waiting")
         )  # fmt: skip
 
     yield from desk.read(look)
 
 
 def _settlements(desk: Desk, name: str) -> Iterator[Task]:
-    def look(unit: Unit) -> tuple[Task, ...]:
-        return tuple(
-            Task(
-                name, f"{row.platform}:{row.id}", row.merchant, row.settled_on,
-                to_major(row.captures_minor - row.refunds_minor - row.chargebacks_minor, unit.book.currency), row.reason,
-            )
-            for row in cash.settlements(unit, None, None)
-            if row.status == "waiting"
-        )  # fmt: skip
+    for waiting in Sweeps(desk).list("waiting"):
+        subject = f"{waiting.platform}:{waiting.settlement_id}"
+        yield Task(
+            name,
+            subject,
+            waiting.merchant_id,
+            waiting.settled_on,
+            waiting.net,
+            waiting.reason,
+            waiting.kept_for,
+        )
 
-    yield from desk.read(look)
+
+def _frozen(desk: Desk, name: str) -> Iterator[Task]:
+    """Credit lines a review of the limit froze whose merchant was approved since; a person unfreezes, no decision does."""
+    yield from desk.read(lambda unit: tuple(_approved_since(unit, name)))
+
+
+def _approved_since(unit: Unit, name: str) -> Iterator[Task]:
+    for row in reading.facilities(unit, status="frozen"):
+        cause = frozen_reason(unit, row)
+        last = decisions.last_acting(unit, row.merchant) if cause.startswith(BY_DECISION) else None
+        if last is not None and "approved" in (last.outcome, last.review):
+            limit = to_major(row.limit_minor, row.currency)
+            yield Task(name, row.id, row.merchant, last.decided_on, limit, f"approved_since: {last.id}")
 
 
 #: Each list and how it is found, in the order of a lender's day.
@@ -179,4 +199,5 @@ LISTS: dict[str, Callable[[Desk, str], Iterator[Task]]] = {
     "receipts": _receipts,
     "settlements": _settlements,
     "held": _held,
+    "frozen": _frozen,
 }

@@ -254,6 +254,37 @@ def _zone_given(text: str) -> bool | Fault:
     return bool(match[1]) if match else Fault("bad_time", "")
 
 
+class DaysSoFar:
+    """Days that have been by *today*; a later one is a fault.
+
+    >>> read = DaysSoFar("paid_at", DayReader("paid_at", ZoneInfo("Asia/Shanghai")), date(2026, 5, 12))
+    >>> read.column(["2026-05-12", "2099-01-05"])[1].code
+    'day_to_come'
+    """
+
+    def __init__(self, column: str, days: DayReader, today: date) -> None:
+        self._column, self._days, self._today = column, days, today
+        self._last = today.toordinal()
+        self.faults = 0
+
+    def column(self, cells: Sequence[str]) -> list[Any]:
+        """The ordinal of each cell, or its fault."""
+        found = self._days.column(cells)
+        self.faults = self._days.faults
+        late = [place for place, day in enumerate(found) if type(day) is int and day > self._last]
+        for place in late:
+            found[place] = self._to_come(cells[place])
+        self.faults += len(late)
+        return found
+
+    def _to_come(self, cell: str) -> Fault:
+        message = (
+            f"{self._column} {shown(cell)} is after the day of the import, {self._today}; "
+            "correct it, or import the row once that day has come"
+        )
+        return Fault("day_to_come", message)
+
+
 class FormattedDayReader(DayReader):
     """As :class:`DayReader`, for exports that write times in formats of their own (``strptime`` codes), in their own zone.
 

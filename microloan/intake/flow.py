@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,18 +45,20 @@ def read_flow(
     currency: str = "CNY",
     zone: str = DEFAULT_ZONE,
     mapping: Mapping | Path | str | None = None,
+    now: datetime | None = None,
     progress: Progress = silent,
 ) -> FileFlow:
     """Read a file or frame of order lines to its end, as an import would, and keep the good ones in memory.
 
     A shop is named by its id, or ``platform:shop`` where several platforms of the file have that id. About 150 bytes a
-    line and a name for every buyer are held. Raises InvalidFile as :func:`.sales.read_sales` does, BadInput for a platform
+    line and a name for every buyer are held. *now*: the instant of the reading; rows paid after its day are
+    rejected. Raises InvalidFile as :func:`.sales.read_sales` does, BadInput for a platform
     or currency that cannot be one.
     """
     currency_digits(currency)
     layout = mapping_of(mapping) if mapping else None
     reading = Reading(
-        Expected(platform_code(platform), currency, zone, layout, shop_id(shop)), progress=progress
+        Expected(platform_code(platform), currency, zone, layout, shop_id(shop), now), progress=progress
     )
     with read_sales(source, reading) as staged:
         parts = [_flow(part) for part in _whole_shops(_watched(staged, reading))]

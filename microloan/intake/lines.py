@@ -9,6 +9,8 @@ Decided here (the contract is silent):
 * ``refunded`` without a refund (or with one of zero) counts as refunded whole: an unknown refund must not raise a limit.
 * Times of refund, status or settlement before the payment are taken as of the day of payment, the earliest they can be;
   such rows are counted in ``adjusted``.
+* A row paid after the day of the import, in the lender's zone or that of the export, whichever is later, is a fault: it would
+  pass for proof that all is known until then.
 * Rows that a platform's layout knows to be no sale, such as orders never paid, are counted in ``left_out``.
 * A day's total has no order: its order id is empty, its line id the day. A settlement document is an order of the platform
   itself, settled on its day.
@@ -18,14 +20,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import date
-from typing import Any, NamedTuple, Protocol
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from ..errors import CurrencyMismatch, InvalidFile
 from ..money import currency_digits
 from .cells import (
     DayReader,
+    DaysSoFar,
     FormattedDayReader,
     amount_reader,
     currency_reader,
@@ -79,7 +82,7 @@ class Expected(NamedTuple):
     """What a file is read against: the platform of rows that name none, the book's currency and zone, the mapping.
 
     ``shop`` is the shop of a file that has no column for it. ``mapping`` None: the layout that the header fits, see
-    :func:`.sales.read_sales`.
+    :func:`.sales.read_sales`. ``now``: the instant of the import; None for made-up rows of any day.
     """
 
     platform: str
@@ -87,6 +90,7 @@ class Expected(NamedTuple):
     zone: str
     mapping: Mapping | None
     shop: str = ""
+    now: datetime | None = None
 
 
 class Layout:
@@ -318,10 +322,17 @@ def column_name(cell: str) -> str:
     return cell.strip(" \t\ufeff")
 
 
+#: What stands for a column of the whole file, by the only one that is missing.
+_REMEDIES: Final[dict[tuple[str, ...], str]] = {
+    ("shop_id",): "; name the shop of the whole file (--shop SHOP)",
+    ("platform",): "; name the platform of the whole file (--platform NAME)",
+}
+
+
 def _lacks(missing: list[str], mapping: Mapping, header: list[str], file: str) -> InvalidFile:
     """What a file lacks, and how to name it where the command can."""
     wanted = ", ".join(" or ".join(mapping.theirs(ours)) for ours in missing)
-    remedy = "; name the shop of the whole file (--shop SHOP)" if missing == ["shop_id"] else ""
+    remedy = _REMEDIES.get(tuple(missing), "")
     layout = "" if mapping.name == "contract" else f" of the layout {mapping.name}"
     columns = ", ".join(map(shown, header[:30])) or "none"
     reason = f"has no column {wanted}{layout}{remedy}; its columns are {columns}"
@@ -336,8 +347,11 @@ def _readers(
     money = mapping.money
     plain = plain_amount(money.signs, money.thousands, money.decimal) if money != Money() else None
     signed = mapping.entries is not None
+    paid = day("paid_at", False)
     return {
-        "paid_at": day("paid_at", False),
+        "paid_at": DaysSoFar("paid_at", paid, _today(expected.now, expected.zone, mapping))
+        if expected.now
+        else paid,
         "amount": (
             minor_reader("amount_minor")
             if amount_minor
@@ -364,6 +378,11 @@ def _day_readers(zone: ZoneInfo, mapping: Mapping) -> Callable[[str, bool], DayR
     return lambda column, optional: FormattedDayReader(
         column, zone, mapping.date_format, given, optional=optional
     )
+
+
+def _today(now: datetime, zone: str, mapping: Mapping) -> date:
+    """The day of an import, where it is later: in the lender's zone or in that of the export."""
+    return max(now.astimezone(ZoneInfo(each)).date() for each in (zone, mapping.time_zone or zone))
 
 
 def _refuse_twice(header: list[str], theirs: dict[str, str], file: str) -> None:

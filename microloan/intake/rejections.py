@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, TextIO
 
 from ..errors import InvalidFile
+from ..new_file import private
 
 #: How many rejections are kept to be shown; all are counted, and written to the rejects file where one is wanted.
 LISTED_AT_MOST = 10_000
@@ -96,7 +97,7 @@ class Rejections:
 
 def _new_file(file: Path) -> TextIO:
     try:
-        return file.open("x", encoding="utf-8", newline="")
+        return open(file, "x", encoding="utf-8", newline="", opener=private)  # the caller closes it
     except FileExistsError:
         raise InvalidFile(
             code="file_exists", file=str(file), reason="the rejects file exists already; name another"

@@ -11,7 +11,7 @@ from typing import ClassVar
 from ..money import to_major
 from ..terms import CLASS_NAMES
 from .exposure import BUCKETS, Exposure, bucket_of
-from .result import Report, share
+from .result import LeftOut, Report, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Aging(Report):
     written_off_claim: Decimal
     lines: tuple[AgingLine, ...]
     classes: tuple[ClassLine, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass

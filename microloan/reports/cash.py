@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from ..errors import BadInput
 from ..money import to_major
 from ..servicing.state import LoanState, ScheduleRow
-from .result import Report
+from .result import LeftOut, Report
 
 By = Literal["day", "week", "month"]
 SPANS = ("day", "week", "month")
@@ -50,6 +50,7 @@ class ExpectedCash(Report):
     fees: Decimal
     total: Decimal
     lines: tuple[CashLine, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass
@@ -101,11 +102,13 @@ class CashCount:
         spans += sorted(self.spans.items())
         lines = tuple(_line(*span, due, currency) for span, due in spans)
         zero = to_major(0, currency)
-        totals = {
-            name: sum((getattr(line, name) for line in lines), zero)
+        principal, interest, fees, total = (
+            sum((getattr(line, name) for line in lines), zero)
             for name in ("principal", "interest", "fees", "total")
-        }
-        return ExpectedCash(self.as_of, currency, self.by, len(self.loans), **totals, lines=lines)
+        )
+        return ExpectedCash(
+            self.as_of, currency, self.by, len(self.loans), principal, interest, fees, total, lines
+        )
 
 
 def _line(first: date | None, last: date | None, due: _Due, currency: str) -> CashLine:

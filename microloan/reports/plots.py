@@ -43,7 +43,7 @@ def words_for(suffix: str, lang: str) -> Words:
 def balance(axes: Any, portfolio: Portfolio, words: Words) -> None:
     """Principal at month ends."""
     _bars(axes, [line.principal for line in portfolio.months], words)
-    _months(axes, [line.last for line in portfolio.months])
+    months_under(axes, [line.last for line in portfolio.months])
 
 
 def flows(axes: Any, portfolio: Portfolio, words: Words) -> None:
@@ -52,19 +52,19 @@ def flows(axes: Any, portfolio: Portfolio, words: Words) -> None:
         axes, [(line.paid_out, line.received) for line in portfolio.months], words,
         (words["series.paid_out"], words["series.received"]),
     )  # fmt: skip
-    _months(axes, [line.last for line in portfolio.months])
+    months_under(axes, [line.last for line in portfolio.months])
 
 
 def utilisation(axes: Any, portfolio: Portfolio, words: Words) -> None:
     """Principal over limits at month ends."""
     _share_line(axes, [line.utilisation for line in portfolio.months])
-    _months(axes, [line.last for line in portfolio.months])
+    months_under(axes, [line.last for line in portfolio.months])
 
 
 def annual_yield(axes: Any, portfolio: Portfolio, words: Words) -> None:
     """Income over average principal, a point a month."""
     _share_line(axes, [line.annual_yield for line in portfolio.months])
-    _months(axes, [line.last for line in portfolio.months])
+    months_under(axes, [line.last for line in portfolio.months])
 
 
 def concentration(axes: Any, portfolio: Portfolio, words: Words) -> None:
@@ -72,7 +72,7 @@ def concentration(axes: Any, portfolio: Portfolio, words: Words) -> None:
     lines = portfolio.merchants[::-1]
     axes.barh(range(len(lines)), [float(line.share or 0) for line in lines], 0.7, color=COLOURS[0])
     axes.set_yticks(range(len(lines)), [_short(line.name) for line in lines])
-    axes.xaxis.set_major_formatter(_percent)
+    axes.xaxis.set_major_formatter(in_percent)
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
 
@@ -91,7 +91,7 @@ def aging_bars(axes: Any, aging: Aging, words: Words) -> None:
     """Principal in each bucket."""
     axes.bar(range(len(BUCKETS)), [float(line.principal) for line in aging.lines], 0.7, color=HEAT)
     axes.set_xticks(range(len(BUCKETS)), [_bucket(name, words) for name in BUCKETS], fontsize=8)
-    axes.yaxis.set_major_formatter(_compact(words))
+    axes.yaxis.set_major_formatter(compact(words))
 
 
 def late_shares(axes: Any, rolls: RollRates, words: Words) -> None:
@@ -102,9 +102,9 @@ def late_shares(axes: Any, rolls: RollRates, words: Words) -> None:
         heights = [float(line.share or 0) for line in rolls.months if line.bucket == bucket]
         axes.bar(range(len(ends)), heights, 0.8, bottom=floor, color=colour, label=_bucket(bucket, words))
         floor = [low + height for low, height in zip(floor, heights, strict=True)]
-    axes.yaxis.set_major_formatter(_percent)
+    axes.yaxis.set_major_formatter(in_percent)
     axes.set_ylim(0, 1)
-    _months(axes, ends)
+    months_under(axes, ends)
     _legend_below(axes, 4)
 
 
@@ -136,7 +136,7 @@ def vintage_curves(axes: Any, vintages: Vintages, words: Words, mark: str = "sha
         shares = [float(getattr(line, mark) or 0) for line in lines]
         months = [line.months_on_book for line in lines]
         axes.plot(months, shares, color=colour, lw=1.4, marker="o", ms=2.5, label=name)
-    axes.yaxis.set_major_formatter(_percent)
+    axes.yaxis.set_major_formatter(in_percent)
     axes.set_ylim(bottom=0)
     if not any(getattr(line, mark) for _, lines in cohorts for line in lines):
         axes.set_ylim(0, 0.1)
@@ -185,7 +185,7 @@ def cash_bars(axes: Any, cash: ExpectedCash, words: Words) -> None:
     ]
     step = -(-len(names) // 9)
     axes.set_xticks(places[::step], names[::step], fontsize=8, rotation=30, ha="right")
-    axes.yaxis.set_major_formatter(_compact(words))
+    axes.yaxis.set_major_formatter(compact(words))
     _legend_below(axes, 2)
 
 
@@ -197,7 +197,7 @@ def ceiling_bars(axes: Any, report: Any, words: Words) -> None:
     axes.bar(places, below, 0.7, color=COLOURS[0], label=words["series.not_above"])
     axes.bar(places, above, 0.7, bottom=below, color=COLOURS[1], label=words["series.above"])
     axes.set_xticks(places, [line.month for line in report.lines], fontsize=8, rotation=30, ha="right")
-    axes.yaxis.set_major_formatter(_compact(words))
+    axes.yaxis.set_major_formatter(compact(words))
     _legend_below(axes, 2)
 
 
@@ -218,21 +218,21 @@ BEST: Final[dict[str, Callable[[Any, Any, Words], None]]] = {
 
 def _bars(axes: Any, amounts: Sequence[Decimal], words: Words) -> None:
     axes.bar(range(len(amounts)), [float(amount) for amount in amounts], 0.7, color=COLOURS[0])
-    axes.yaxis.set_major_formatter(_compact(words))
+    axes.yaxis.set_major_formatter(compact(words))
 
 
 def _pairs(axes: Any, pairs: Sequence[tuple[Decimal, Decimal]], words: Words, names: tuple[str, str]) -> None:
     for side, name in enumerate(names):
         places = [n - 0.2 + 0.4 * side for n in range(len(pairs))]
         axes.bar(places, [float(pair[side]) for pair in pairs], 0.38, color=COLOURS[side], label=name)
-    axes.yaxis.set_major_formatter(_compact(words))
+    axes.yaxis.set_major_formatter(compact(words))
     _legend_below(axes, 2)
 
 
 def _share_line(axes: Any, shares: Sequence[Decimal | None]) -> None:
     values = [float("nan") if share is None else float(share) for share in shares]
     axes.plot(range(len(values)), values, color=COLOURS[0], marker="o", ms=3.5)
-    axes.yaxis.set_major_formatter(_percent)
+    axes.yaxis.set_major_formatter(in_percent)
     known = [float(share) for share in shares if share is not None]
     axes.set_ylim(min([0.0, *known]) * 1.15, max(known, default=0) * 1.15 or 1)
     axes.axhline(0, color=RULE, lw=0.8)
@@ -245,7 +245,7 @@ def _legend_below(axes: Any, columns: int) -> None:
         )
 
 
-def _months(axes: Any, days: Sequence[date]) -> None:
+def months_under(axes: Any, days: Sequence[date]) -> None:
     """Month names under the axis, at most seven of them."""
     step = max(1, -(-len(days) // 7))
     places = range(len(days) - 1, -1, -step)
@@ -253,11 +253,12 @@ def _months(axes: Any, days: Sequence[date]) -> None:
     axes.set_xlim(-0.6, max(len(days), 1) - 0.4)
 
 
-def _percent(value: float, _: object) -> str:
+def in_percent(value: float, _: object) -> str:
+    """A share beside an axis: small ones with a digit."""
     return f"{value:.0%}" if abs(value) >= 0.1 or value == 0 else f"{value:.1%}"
 
 
-def _compact(words: Words) -> Callable[[float, object], str]:
+def compact(words: Words) -> Callable[[float, object], str]:
     """Large amounts as people say them: 1.2M, or 120万."""
     steps = ((1e8, "亿"), (1e4, "万")) if words["by.day"] == "日" else ((1e6, "M"), (1e3, "k"))
 
@@ -279,6 +280,7 @@ def _short(name: str) -> str:
 
 
 __all__ = [
-    "aging_bars", "annual_yield", "balance", "by_sales", "cash_bars", "concentration", "flows", "late_shares",
-    "picture_of", "provision_bars", "roll_matrix", "utilisation", "vintage_curves", "vintage_curves_90", "words_for",
+    "aging_bars", "annual_yield", "balance", "by_sales", "cash_bars", "compact", "concentration", "flows", "in_percent",
+    "late_shares", "months_under", "picture_of", "provision_bars", "roll_matrix", "utilisation", "vintage_curves",
+    "vintage_curves_90", "words_for",
 ]  # fmt: skip

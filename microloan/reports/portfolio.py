@@ -14,7 +14,7 @@ from ..money import half_up_div, to_major
 from ..rates import rate_decimal
 from .cash import month_end
 from .exposure import Exposure
-from .result import Report, share
+from .result import LeftOut, Report, share
 
 #: How many merchants the concentration names.
 TOP = 10
@@ -116,6 +116,7 @@ class Portfolio(Report):
     products: tuple[ShareLine, ...]
     platforms: tuple[ShareLine, ...]
     by_sales: tuple[MultipleLine, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass

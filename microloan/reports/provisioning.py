@@ -13,7 +13,7 @@ from ..accounting.provisions import provision
 from ..money import to_major
 from ..rates import rate_decimal
 from ..terms import CLASS_NAMES
-from .result import Report
+from .result import LeftOut, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Provisions(Report):
     required: Decimal
     to_post: Decimal
     lines: tuple[ProvisionLine, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass

@@ -115,7 +115,8 @@ def _page(
     return render(
         "report.html", lang=lang, title=said[f"title.{report.name}"], said=said,
         lead=said[told].format(as_of=report.as_of, first=first, currency=report.currency),
-        verdict=_verdict(report, said), facts=_facts(report, said), maker=said["page.made"].format(tenant=lender),
+        verdict=_verdict(report, said), left_out=_left_out(report, said),
+        facts=_facts(report, said), maker=said["page.made"].format(tenant=lender),
         pictures=[
             (key, said[f"chart.{key}"], said[f"about.{key}"], _drawn(draw, of, said)) for key, draw, of in pictures
         ],
@@ -138,6 +139,11 @@ def _verdict(report: Any, said: Mapping[str, str]) -> tuple[str, bool] | None:
     key = "page.reconciled" if sound else "page.not_reconciled"
     amounts = {"principal": money(report.principal), "ledger": money(report.ledger_principal)}
     return said[key].format(**amounts), sound
+
+
+def _left_out(report: Report, said: Mapping[str, str]) -> list[str]:
+    """The loans that no figure of the page contains, a line each."""
+    return [said["left_out"].format(loan_id=loan.loan_id, reason=loan.reason) for loan in report.left_out]
 
 
 def _facts(report: Report, said: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..plain import to_json_values
 from ..rates import rate_decimal
@@ -19,15 +20,29 @@ if TYPE_CHECKING:
 SHARE_DIGITS = 4
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A loan that a report could not count: what is stored of it cannot be read. Every figure lacks it."""
+
+    loan_id: str
+    reason: str
+
+
 class Report:
     """A report as of a day. Amounts are Decimals in major units, shares Decimals rounded to four digits; 1 is the whole.
 
     ``name`` is what ``book.report`` calls it. ``TABLES`` names its tables; the first is the one a frame is made of.
+    ``left_out`` names the damaged loans that no figure of it contains; there are none in a sound book.
     """
 
     __slots__ = ()
     name: ClassVar[str]
     TABLES: ClassVar[tuple[str, ...]] = ("lines",)
+    left_out: tuple[LeftOut, ...]
+
+    def without(self, left_out: Iterable[LeftOut]) -> Self:
+        """The same report, which says that it lacks these loans."""
+        return replace(self, left_out=tuple(left_out))  # type: ignore[type-var]  # every report is a dataclass
 
     def to_json(self) -> str:
         """The report as one JSON document, as ``microloan report NAME --json`` prints it."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 from ..money import to_major
 from ..servicing.state import LoanState
 from .exposure import BUCKETS, NOT_OWED, place_of
-from .result import Report, share
+from .result import LeftOut, Report, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class RollRates(Report):
     lines: tuple[RollLine, ...]
     total: tuple[RollTotal, ...]
     months: tuple[MonthEnd, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import ClassVar
 from ..days import add_months
 from ..money import to_major
 from ..servicing.state import LoanState
-from .result import Report, share
+from .result import LeftOut, Report, share
 
 #: A curve ends here at the latest; loans of the family run for months, not years.
 MOST_MONTHS = 24
@@ -54,6 +54,7 @@ class Vintages(Report):
     loans: int
     paid_out: Decimal
     lines: tuple[VintageLine, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from .links import DEFAULT_RULES, Holding, Hub, LinkRules
+from .links import Holding, Hub
 from .rings import Neighbourhood, Ring, Tie, ring_around
 
 #: Every code a finding can have, in order of precedence.
@@ -21,6 +21,7 @@ CODES: Final = (
     "ring_overdue",
     "ring_applications",
     "ring_suspected",
+    "ring_not_closed",
     "related_parties",
     "identifier_of_many",
 )
@@ -73,7 +74,6 @@ def related_parties(
     merchant: str,
     found: Neighbourhood,
     declared: Iterable[Declared] = (),
-    rules: LinkRules = DEFAULT_RULES,
     *,
     others: Iterable[Neighbourhood] = (),
 ) -> tuple[RelatedParty, ...]:
@@ -87,7 +87,7 @@ def related_parties(
     >>> [(party.merchant, party.through) for party in related_parties("m-1", nobody, files)]
     [('m-2', 'm-1'), ('m-3', 'm-2')]
     """
-    steps = _steps((found, *others), declared, rules)
+    steps = _steps((found, *others), declared)
     parties: dict[str, RelatedParty] = {}
     edge = [merchant]
     while edge:
@@ -116,11 +116,13 @@ def ring_flags(
     standing: Mapping[str, Standing],
     parties: Collection[RelatedParty] = (),
     *,
+    complete: bool = True,
     applications_within_days: int = 30,
 ) -> tuple[Finding, ...]:
     """What a decision on a merchant should mention, in the order of :data:`CODES`; nothing where there is nothing.
 
     *ring*: the merchant's, from its neighbourhood or the whole book; *standing*: of the merchant and the others of the ring.
+    *complete*: whether *parties* are all there are.
     *applications_within_days*: members who applied within so many days of each other, the merchant's own application included.
 
     >>> hub = Hub("device", "c0ffee", 16)
@@ -133,6 +135,7 @@ def ring_flags(
         _overdue(found, others, standing),
         _applications(found, others, standing, applications_within_days),
         _suspected(found, ring, others),
+        None if complete else Finding("ring_not_closed", _values(counted=len(parties))),
         _related(parties),
         _of_many(found.hubs),
     ]
@@ -160,15 +163,13 @@ def ring_buyers(
     return {buyer: tuple(sorted(who)) for buyer, who in shared.items() if who}
 
 
-def _steps(
-    around: Iterable[Neighbourhood], declared: Iterable[Declared], rules: LinkRules
-) -> dict[str, list[RelatedParty]]:
+def _steps(around: Iterable[Neighbourhood], declared: Iterable[Declared]) -> dict[str, list[RelatedParty]]:
     """For every merchant, those it is one step from: what is on file first, then what binds most, then the rest of the ring."""
     steps: dict[str, list[RelatedParty]] = defaultdict(list)
     for link in sorted(declared, key=lambda each: (each.one, each.other, each.reason)):
         steps[link.one].append(RelatedParty(link.other, link.one, declared=link))
         steps[link.other].append(RelatedParty(link.one, link.other, declared=link))
-    ties = {tie for found in around for tie in _ties_inside(found, ring_around(found, rules))}
+    ties = {tie for found in around for tie in _ties_inside(found, ring_around(found))}
     for tie in sorted(ties, key=lambda each: (-each.strength, each.one, each.other)):
         steps[tie.one].append(RelatedParty(tie.other, tie.one, tie=tie))
         steps[tie.other].append(RelatedParty(tie.one, tie.other, tie=tie))

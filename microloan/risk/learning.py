@@ -8,10 +8,11 @@ up (:class:`~microloan.risk.tenures.TakenUp`) the tenures found are set against 
 - *chance*: how often so many would fall into one window, sign-ups being spread as they are in this book;
 - *custom*: how often five and more do that share nothing else. A ring of five that shares a device almost always shares more,
   so these are the honest ones: an agent's campaign, a bookkeeper's clients. For a tenure at one place, also how often
-  neighbours alone do.
+  neighbours do that share no phone or device: a mall opens.
 
 The two together, applied to the tenures of the same size that did *not* begin together, give the number expected; what was
-found beyond it is telling. Tenures in which two share a document, or two movable kinds, are left out: they are found anyhow.
+found beyond it is telling. Tenures in which two share a document, or two movable kinds, or that are a pool of their own
+(:func:`~microloan.risk.links.pool_is_one`), are left out: they are found anyhow.
 The most telling ways are then let bind alone, as many as keep the honest merchants expected among all in rings within 0.5%.
 Source: house rule. It is the test of record linkage (Fellegi and Sunter 1969, JASA 64, 1183), agreement against agreement by
 chance, with the chance read from the book instead of assumed; and a bound on false discoveries, not on each test (Benjamini
@@ -29,7 +30,7 @@ import numpy as np
 from .booktenures import BookTenures, Bools, Floats, Ints
 from .links import DEFAULT_RULES, LinkRules
 from .tenures import SIZES, WINDOWS, TakenUp
-from .wholebook import Holdings, ties_of_book
+from .wholebook import Holdings, pooled, ties_of_book
 
 #: The most honest merchants expected among all in rings: half of one in a hundred, the other half is left to other evidence.
 MOST_FALSE: Final = 0.005
@@ -61,7 +62,11 @@ class Lesson:
 
     @property
     def honest(self) -> float:
-        """How many of the holders are expected to be honest."""
+        """How many of the holders are expected to be honest.
+
+        >>> round(Lesson(TakenUp("phone", 2, 31, False), found=20, holders=40, expected=1.75).honest, 6)
+        4.0
+        """
         return self.holders * self._explained
 
     @property
@@ -105,9 +110,11 @@ def lessons(holdings: Holdings, as_of: date, rules: LinkRules = DEFAULT_RULES) -
     spells = BookTenures.of(holdings, rows, as_of)
     at = spells.of_links(ties.links)
     shared = spells.sharing(ties, at, rules.documents) | spells.sharing(ties, at, rules.movable, least=2)
+    shared[pooled(holdings, ties, rules)] = True
     known = spells.any_of(at, shared)
     together = _together(holdings.first_day[rows].astype(np.int64))
-    book = _Unknown(spells, ~known, spells.at_one_place(ties, at, rules), together, rules)
+    attended = spells.any_of(at, spells.sharing(ties, at, rules.movable))
+    book = _Unknown(spells, ~known, spells.at_one_place(ties, at, rules), attended, together, rules)
     found = [
         lesson
         for kind in sorted(rules.movable & set(holdings.kinds))
@@ -119,7 +126,14 @@ def lessons(holdings: Holdings, as_of: date, rules: LinkRules = DEFAULT_RULES) -
 
 
 def learned(holdings: Holdings, as_of: date, rules: LinkRules = DEFAULT_RULES) -> LinkRules:
-    """The rules with what the book itself says on a day."""
+    """The rules with what the book itself says on a day.
+
+    >>> from microloan.risk.generate import BookPlan, made_up_book
+    >>> day = date(2026, 6, 30)
+    >>> way = TakenUp("phone", 2, 31, False)
+    >>> learned(made_up_book(3, day, BookPlan(ring_size=(3, 5))).holdings, day).telling[way] > 0.9
+    True
+    """
     return lessons(holdings, as_of, rules).taught(rules)
 
 
@@ -155,6 +169,7 @@ class _Unknown:
         spells: BookTenures,
         unknown: Bools,
         at_one_place: Bools,
+        attended: Bools,
         together: tuple[float, ...],
         rules: LinkRules,
     ) -> None:
@@ -162,13 +177,15 @@ class _Unknown:
         self.unknown, self.at_one_place, self.together = unknown, at_one_place, together
         self.spells, self.rules = spells, rules
         self.places = (
-            spells.of_kinds(frozenset(kind for kind, rule in rules.kinds.items() if rule.place)) & unknown
+            spells.of_kinds(frozenset(kind for kind, rule in rules.kinds.items() if rule.place))
+            & unknown
+            & ~attended
         )
 
     def lessons(self, kind: str, at_one_place: bool) -> list[Lesson]:
         """What the tenures of one kind show."""
         of_kind = self.spells.of_kinds(frozenset({kind})) & self.unknown
-        custom = self._custom(of_kind & (self.size >= SIZES[-1]))
+        custom = self._custom(of_kind & (self.size >= SIZES[-1]) & ~self.at_one_place)
         these = of_kind & (self.at_one_place == at_one_place)
         told = []
         for place, least in enumerate(SIZES):

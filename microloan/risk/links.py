@@ -8,15 +8,16 @@ What a book has shown of identifiers that merchants took up together (:mod:`micr
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import combinations
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import InvalidSetting
-from .tenures import WINDOWS, TakenUp, taken_up, tenures
+from .tenures import SEASON, WINDOWS, TakenUp, taken_up, tenures
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 #: One number, or one for each of many links: the arithmetic of a weight is written once.
 Measure = TypeVar("Measure", "float", "NDArray[float64]")
 
+#: Merchants that are a pool of their own, see :func:`pool_is_one`; and those one household may run, which shares more by custom.
+POOL: Final = 4
+HOUSEHOLD: Final = 4
 #: Two routes to one strength may differ in the last digits; a threshold is met this much below it.
 TOLERANCE: Final = 1e-9
 
@@ -194,7 +198,11 @@ class Link:
 
     @property
     def changed_hands(self) -> bool:
-        """Whether one merchant had stopped using it before the other began."""
+        """Whether one merchant had stopped using it before the other began.
+
+        >>> Link("m-1", "m-2", "phone", "c0ffee", date(2026, 6, 1), date(2026, 3, 1), 2, 0.5, 0.5).changed_hands
+        True
+        """
         return self.since > self.until
 
 
@@ -247,6 +255,33 @@ def counted(weight: Measure, holders: Measure, crowding: Measure) -> Measure:
     return worth
 
 
+def pool_is_one(together: Any, merchants: Any, holders: Any, least: Any) -> Any:
+    """Whether *merchants* who agree in two kinds were begun as one: so many of their pairs took both up *together*.
+
+    *least* of them, each with each, at least, and most pairs of a larger pool; and they are three in four of the *holders* of
+    either identifier. What crowds an identifier is strangers, and who shares the next with its other holders is none: crowding
+    takes nothing from their ties. An agent's customers in one block, or a landlord's, share both too, but over the years, or as
+    some of many. Numbers, or arrays of them. *Source:* house rule.
+
+    >>> pool_is_one(6, 4, 4, 4), pool_is_one(6, 5, 6, 4)
+    (True, True)
+    >>> pool_is_one(3, 3, 3, 4), pool_is_one(6, 6, 6, 4), pool_is_one(15, 6, 9, 4)
+    (False, False, False)
+    """
+    enough, most = 2 * together >= least * (least - 1), 4 * together > merchants * (merchants - 1)
+    return enough & most & (4 * merchants >= 3 * holders)
+
+
+def pool_least(rules: LinkRules, one: str, other: str) -> int:
+    """How many merchants that agree in these two kinds are more than chance and custom: a household is four at most.
+
+    >>> pool_least(DEFAULT_RULES, "address", "device"), pool_least(DEFAULT_RULES, "address", "phone")
+    (4, 5)
+    """
+    bound = rules.binds(joint_strength(rules.kinds[kind].weight for kind in (one, other)))
+    return POOL if bound else HOUSEHOLD + 1
+
+
 def witnessed(weight: Measure, together: Measure, holders: Measure) -> Measure:
     """What an identifier says of a ring and somebody beside it, who *together* are so many of its *holders*.
 
@@ -292,19 +327,40 @@ def links_among(holdings: Iterable[Holding], as_of: date, rules: LinkRules = DEF
         else:
             shared.append(holders)
     told = _told_by_tenure(shared, as_of, rules) if rules.telling else {}
-    links = (link for holders in shared for link in _links_of(holders, as_of, rules, told))
+    links = [link for holders in shared for link in _links_of(holders, as_of, rules, told)]
+    links = _uncrowded(links, _agreeing(links, shared, rules))
     return Evidence(as_of, freshest_first(links), in_order(hubs))
 
 
 def freshest_first(links: Iterable[Link]) -> tuple[Link, ...]:
-    """Links by their last day, the latest first, then the strongest; no two orders are possible."""
+    """Links by their last day, the latest first, then by their first; then the strongest; no two orders are possible.
+
+    What two still share they share until today: of two such links the one that began later is the fresher. What changed hands
+    was never shared, and comes after what was shared until the same day.
+
+    >>> spring, summer = date(2026, 3, 1), date(2026, 6, 1)
+    >>> told = [Link("m-1", "m-2", kind, "c0ffee", spring, until, 2, 0.5, 0.5)
+    ...         for kind, until in (("phone", spring), ("device", summer))]
+    >>> [link.kind for link in freshest_first(told)]
+    ['device', 'phone']
+    """
     return tuple(
-        sorted(links, key=lambda link: (-link.until.toordinal(), -link.weight, link.one, link.other, link.kind, link.identifier))
+        sorted(
+            links,
+            key=lambda link: (
+                -link.until.toordinal(), link.changed_hands, -link.since.toordinal(), -link.weight,
+                link.one, link.other, link.kind, link.identifier,
+            ),
+        )
     )  # fmt: skip
 
 
 def in_order(hubs: Iterable[Hub]) -> tuple[Hub, ...]:
-    """Hubs once each, those with the most holders first."""
+    """Hubs once each, those with the most holders first.
+
+    >>> [hub.holders for hub in in_order([Hub("device", "a", 40), Hub("phone", "b", 90), Hub("device", "a", 40)])]
+    [90, 40]
+    """
     return tuple(sorted(set(hubs), key=lambda hub: (-hub.holders, hub.kind, hub.identifier)))
 
 
@@ -350,6 +406,52 @@ def _links_of(
         yield Link(
             one.merchant, other.merchant, one.kind, one.identifier, since, until, count, weight, worth, share > 0
         )  # fmt: skip
+
+
+def _agreeing(
+    links: list[Link], shared: list[list[Holding]], rules: LinkRules
+) -> set[tuple[str, str, str, str]]:
+    """The links, as kind, identifier and ends, of those who agree in another kind too, in a pool that is one."""
+    soft = [link for link in links if link.kind not in rules.documents]
+    first = {
+        (held.merchant, held.kind, held.identifier): held.first_day for holders in shared for held in holders
+    }
+    between: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    for link in soft:
+        between[link.one, link.other].append(link)
+    pools: dict[tuple[tuple[str, str], ...], list[tuple[Link, ...]]] = defaultdict(list)
+    for tie in between.values():
+        for two in combinations(sorted(tie, key=_key), 2):
+            if two[0].kind != two[1].kind:
+                pools[_key(two[0]), _key(two[1])].append(two)
+    found: set[tuple[str, str, str, str]] = set()
+    for pool in pools.values():
+        together = [two for two in pool if all(_apart(link, first) <= SEASON for link in two)]
+        one, other = pool[0]
+        merchants = len({end for two in pool for end in (two[0].one, two[0].other)})
+        holders = max(one.holders, other.holders)
+        if pool_is_one(len(together), merchants, holders, pool_least(rules, one.kind, other.kind)):
+            found |= {(*_key(link), link.one, link.other) for two in together for link in two}
+    return found
+
+
+def _uncrowded(links: list[Link], agreeing: set[tuple[str, str, str, str]]) -> list[Link]:
+    """The links, those of a pool that is one with all they say to a ring."""
+    return [
+        replace(link, counted=max(link.counted, link.weight))
+        if (*_key(link), link.one, link.other) in agreeing
+        else link
+        for link in links
+    ]
+
+
+def _key(link: Link) -> tuple[str, str]:
+    return link.kind, link.identifier
+
+
+def _apart(link: Link, first: Mapping[tuple[str, str, str], date]) -> int:
+    """Days between the two taking it up."""
+    return abs((first[link.one, *_key(link)] - first[link.other, *_key(link)]).days)
 
 
 def _told_by_tenure(

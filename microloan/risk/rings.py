@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -46,11 +46,20 @@ class Tie:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What they share, each kind once."""
+        """What they share, each kind once.
+
+        >>> day = date(2026, 3, 1)
+        >>> Tie("m-1", "m-2", 0.5, (Link("m-1", "m-2", "phone", "c0ffee", day, day, 2, 0.5, 0.5),)).kinds
+        ('phone',)
+        """
         return tuple(sorted({link.kind for link in self.links}))
 
     def across(self, merchant: str) -> str:
-        """The other end of the tie."""
+        """The other end of the tie.
+
+        >>> Tie("m-1", "m-2", 0.5, ()).across("m-2")
+        'm-1'
+        """
         return self.other if merchant == self.one else self.one
 
 
@@ -69,7 +78,12 @@ class Reached:
 
     @property
     def strength(self) -> float:
-        """How strongly the two are tied over this path: the product of its ties."""
+        """How strongly the two are tied over this path: the product of its ties.
+
+        >>> ties = (Tie("m-1", "m-2", 0.5, ()), Tie("m-2", "m-3", 0.5, ()))
+        >>> Reached("m-3", ties, date(2026, 3, 1)).strength
+        0.25
+        """
         product = 1.0
         for tie in self.path:
             product *= tie.strength
@@ -80,7 +94,9 @@ class Reached:
 class Neighbourhood:
     """What is found around a merchant: whom it reaches (fewest hops first, then freshest), by which ties, past which hubs.
 
-    ``complete`` is False where the search was stopped because there was too much to look at.
+    ``ring``: who is of its ring, itself included, as far as is known; empty where it is in none. ``beside``: who else has to be
+    looked at before the ring is known: of rings near it, and who might be of one. ``complete`` is False where the search was
+    stopped because there was too much to look at.
     """
 
     merchant: str
@@ -89,6 +105,8 @@ class Neighbourhood:
     ties: tuple[Tie, ...]
     hubs: tuple[Hub, ...]
     complete: bool = True
+    ring: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +136,13 @@ def ring_id(members: Iterable[str]) -> str:
 
 
 def ties_of(links: Iterable[Link]) -> tuple[Tie, ...]:
-    """The links between the same two merchants brought together, by their ids."""
+    """The links between the same two merchants brought together, by their ids.
+
+    >>> day = date(2026, 3, 1)
+    >>> (tie,) = ties_of(Link("m-1", "m-2", kind, "c0ffee", day, day, 2, 0.5, 0.5) for kind in ("phone", "device"))
+    >>> tie.one, tie.other, tie.kinds, tie.strength
+    ('m-1', 'm-2', ('device', 'phone'), 0.75)
+    """
     between: dict[tuple[str, str], list[Link]] = defaultdict(list)
     for link in links:
         between[link.one, link.other].append(link)
@@ -138,7 +162,7 @@ def around(
     hubs: Iterable[Hub] = (),
     complete: bool = True,
 ) -> Neighbourhood:
-    """Whom a merchant reaches over shared identifiers within so many hops, and how.
+    """Whom a merchant reaches over shared identifiers within so many hops, and how; its ring reaches as far as it is known.
 
     *holdings*: what is known of the merchant's surroundings, with every holder of an identifier that is no hub; *hubs*: those
     that were not even read; *complete*: whether everything within reach was read.
@@ -153,14 +177,47 @@ def around(
         raise InvalidSetting(field="hops", value=hops, reason=f"from 1 to {MOST_HOPS}")
     evidence = links_among(holdings, as_of, rules)
     ties = ties_of(evidence.links)
-    reached = _walk(merchant, ties, hops)
+    ring, beside = _rings_at(merchant, ties, rules)
+    everybody = _walk(merchant, ties, max(hops, len(ring) - 1))
+    reached = tuple(each for each in everybody if each.hops <= hops or each.merchant in ring)
     near = {merchant, *(each.merchant for each in reached)}
     within = tuple(tie for tie in ties if tie.one in near and tie.other in near)
-    return Neighbourhood(merchant, as_of, reached, within, in_order((*evidence.hubs, *hubs)), complete)
+    passed = in_order((*evidence.hubs, *hubs))
+    return Neighbourhood(
+        merchant, as_of, reached, within, passed, complete, tuple(sorted(ring)), tuple(sorted(beside))
+    )
 
 
-def ring_around(found: Neighbourhood, rules: LinkRules = DEFAULT_RULES) -> Ring | None:
-    """The ring a merchant is in, as far as its neighbourhood goes. None where it is in none.
+def _rings_at(merchant: str, ties: tuple[Tie, ...], rules: LinkRules) -> tuple[set[str], set[str]]:
+    """Who is of the ring of a merchant; and who besides has to be looked at before that is known.
+
+    These are of other rings, no more than two steps away, and whoever shares so much with the merchant or its ring that a ring
+    of theirs, not seen yet, might be one with it.
+    """
+    group = groups(ties, rules)
+    size = Counter(group.values())
+    mine = group.get(merchant)
+    near = _tied_to({mine}, ties, group)
+    rings = {name for name in _tied_to(near, ties, group) if size[name] >= 2}
+    ring = {each for each, name in group.items() if name == mine in rings}
+    drawn = {
+        end
+        for tie in ties
+        if mine in (group[tie.one], group[tie.other])
+        and rules.binds(joint_strength(link.weight for link in tie.links), joining=True)
+        for end in (tie.one, tie.other)
+    }
+    return ring, ({each for each, name in group.items() if name in rings} | drawn) - ring - {merchant}
+
+
+def _tied_to(names: Collection[str | None], ties: tuple[Tie, ...], group: Mapping[str, str]) -> set[str]:
+    """These groups, and those that share anything with them."""
+    ends = ((group[tie.one], group[tie.other]) for tie in ties)
+    return {name for pair in ends if pair[0] in names or pair[1] in names for name in pair}
+
+
+def ring_around(found: Neighbourhood) -> Ring | None:
+    """The ring a merchant is in, with its evidence. None where it is in none.
 
     >>> day = date(2026, 1, 1)
     >>> pairs = [(who, kind) for who in ("m-1", "m-2") for kind in ("phone", "device")]
@@ -168,16 +225,20 @@ def ring_around(found: Neighbourhood, rules: LinkRules = DEFAULT_RULES) -> Ring 
     >>> ring_around(found).members, ring_around(found).evidence
     (('m-1', 'm-2'), 2)
     """
-    group = groups(found.ties, rules)
-    mine = group.get(found.merchant)
-    members = {merchant for merchant, name in group.items() if name == mine}
-    if len(members) < 2:
-        return None
-    return ring_of(members, [tie for tie in found.ties if tie.one in members and tie.other in members])
+    members = frozenset(found.ring)
+    inside = [tie for tie in found.ties if tie.one in members and tie.other in members]
+    return ring_of(members, inside) if members else None
 
 
 def ring_of(members: Iterable[str], ties: list[Tie], *, oversized: bool = False) -> Ring:
-    """A ring from its members and all ties between them."""
+    """A ring from its members and all ties between them.
+
+    >>> day = date(2026, 3, 1)
+    >>> ties = ties_of(Link("m-1", "m-2", kind, "c0ffee", day, day, 2, 0.5, 0.5) for kind in ("phone", "device"))
+    >>> ring = ring_of({"m-2", "m-1"}, list(ties))
+    >>> ring.id, ring.members, ring.evidence, ring.ties
+    ('ring:m-1', ('m-1', 'm-2'), 2, 1)
+    """
     shared = {(link.kind, link.identifier) for tie in ties for link in tie.links}
     strongest = sorted(ties, key=lambda tie: (-tie.strength, tie.one, tie.other))[:TIES_SHOWN]
     named = tuple(sorted(members))
@@ -189,6 +250,13 @@ def groups(ties: tuple[Tie, ...], rules: LinkRules = DEFAULT_RULES) -> dict[str,
 
     First those whose tie alone binds; then, round by round, whoever shares enough with all members of a ring together, and
     rings that share enough with each other.
+
+    A phone and a device in common bind two merchants, a faint address does not bind a third:
+
+    >>> day = date(2026, 3, 1)
+    >>> shared = [("m-1", "m-2", "phone", 0.7), ("m-1", "m-2", "device", 0.7), ("m-2", "m-3", "address", 0.1)]
+    >>> groups(ties_of(Link(one, other, kind, kind, day, day, 2, worth, worth) for one, other, kind, worth in shared))
+    {'m-1': 'm-1', 'm-2': 'm-1', 'm-3': 'm-3'}
     """
     links = [link for tie in ties for link in tie.links]
     group = _joined({end: end for tie in ties for end in (tie.one, tie.other)},
@@ -273,7 +341,10 @@ def told(path: Iterable[Tie], start: str) -> str:
 
 
 def _walk(start: str, ties: Iterable[Tie], hops: int) -> tuple[Reached, ...]:
-    """Everybody within reach: by the fewest hops, then over the freshest path, then the strongest, then by id."""
+    """Everybody within reach: by the fewest hops, then over the freshest path, then the strongest, then by id.
+
+    A path is as fresh as the oldest of its ties.
+    """
     touching = _touching(ties)
     seen, reached = {start}, list[Reached]()
     edge: list[Reached | None] = [None]
@@ -301,10 +372,12 @@ def _steps(start: str, before: Reached | None, touching: Mapping[str, list[Tie]]
     ]
 
 
-def _freshest(way: Reached) -> tuple[int, float, str, tuple[tuple[str, str], ...]]:
-    return (
-        -way.last_day.toordinal(), -way.strength, way.merchant, tuple((tie.one, tie.other) for tie in way.path)
-    )  # fmt: skip
+def _freshest(way: Reached) -> tuple[int, int, float, str, tuple[tuple[str, str], ...]]:
+    began, steps = (
+        min(tie.links[0].since for tie in way.path),
+        tuple((tie.one, tie.other) for tie in way.path),
+    )
+    return -way.last_day.toordinal(), -began.toordinal(), -way.strength, way.merchant, steps
 
 
 def _touching(ties: Iterable[Tie]) -> dict[str, list[Tie]]:

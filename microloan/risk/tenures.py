@@ -19,6 +19,8 @@ from typing import Final
 HANDED_ON_DAYS: Final = 31
 #: Days within which all of a tenure took the identifier up: a month, a season, half a year. Later than that is not together.
 WINDOWS: Final = (31, 93, 183)
+#: Days that are a season: merchants of one ring take things up within one.
+SEASON: Final = WINDOWS[1]
 #: Holders of a tenure, by the least of each class: two, three or four, five and more.
 SIZES: Final = (2, 3, 5)
 

@@ -30,9 +30,12 @@ from .links import (
     in_order,
     joining_weight,
     link_weight,
+    pool_is_one,
+    pool_least,
     witnessed,
 )
 from .rings import MOST_ROUNDS, Ring, Tie, ring_of
+from .tenures import SEASON
 
 Ints = npt.NDArray[np.int64]
 Days = npt.NDArray[np.int32]
@@ -224,7 +227,14 @@ class BookRings:
         return np.diff(self.starts)
 
     def largest(self, most: int) -> tuple[Ring, ...]:
-        """The rings with the most members, at equal size by their smallest member."""
+        """The rings with the most members, at equal size by their smallest member.
+
+        >>> day = date(2026, 1, 1)
+        >>> pairs = [(who, kind) for who in ("m-1", "m-2") for kind in ("phone", "device")]
+        >>> found = book_rings(Holdings.of((Holding(who, kind, "c0ffee", day) for who, kind in pairs), day), day)
+        >>> [ring.id for ring in found.largest(3)], found.sizes().tolist(), found.label().tolist()
+        (['ring:m-1'], [2], [0, 0])
+        """
         order = np.argsort(-self.sizes(), kind="stable")[:most]
         return tuple(self.ring(int(number)) for number in order)
 
@@ -304,9 +314,17 @@ def book_rings(
 
 
 def ties_of_book(holdings: Holdings, as_of: date, rules: LinkRules) -> tuple[Ints, Ties, tuple[Ints, Ints]]:
-    """The rows that link somebody, one identifier after the other; all ties; and the hubs, a row and the holders of each."""
+    """The rows that link somebody, one identifier after the other; all ties; and the hubs, a row and the holders of each.
+
+    >>> day = date(2026, 6, 30)
+    >>> known = [Holding(merchant, "phone", "c0ffee", day) for merchant in ("m-1", "m-2", "m-3")]
+    >>> rows, ties, (hub_rows, _) = ties_of_book(Holdings.of(known, day), day, DEFAULT_RULES)
+    >>> len(rows), len(ties), len(hub_rows)
+    (3, 3, 0)
+    """
     rows, holders, hubs = _shared_rows(holdings, as_of, rules)
-    return rows, _ties(holdings, _weighed(holdings, _pairs(rows, holders), as_of, rules)), hubs
+    ties = _ties(holdings, _weighed(holdings, _pairs(rows, holders), as_of, rules))
+    return rows, _uncrowded(ties, pooled(holdings, ties, rules)), hubs
 
 
 def components(nodes: int, one: Ints | Rows, other: Ints | Rows) -> Ints:
@@ -439,6 +457,76 @@ def _ties(holdings: Holdings, links: Links) -> Ties:
         one[first].astype(np.int32), other[first].astype(np.int32), _joint(links.counted, starts),
         np.append(starts, len(order)), links,
     )  # fmt: skip
+
+
+def pooled(holdings: Holdings, ties: Ties, rules: LinkRules) -> Ints:
+    """The links within pools that agree in two kinds and were begun as one, see :func:`~microloan.risk.links.pool_is_one`.
+
+    >>> day = date(2026, 6, 30)
+    >>> pairs = [(f"m-{who}", kind) for who in range(4) for kind in ("device", "address")]
+    >>> held = Holdings.of((Holding(who, kind, "c0ffee", day) for who, kind in pairs), day)
+    >>> len(pooled(held, ties_of_book(held, day, DEFAULT_RULES)[1], DEFAULT_RULES))
+    12
+    """
+    links = ties.links
+    one, other = _agreeing(holdings, ties, rules)
+    if not len(one):
+        return one
+    low, high = (holdings.identifier[links.row_one[each]] for each in (one, other))
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    _, some, pool = np.unique(np.column_stack([low, high]), axis=0, return_index=True, return_inverse=True)
+    pool = pool.ravel()
+    near = np.maximum(_apart(holdings, links, one), _apart(holdings, links, other)) <= SEASON
+    # All who have both identifiers share both, each with each: of n pairs there are about sqrt(2n) and one merchants.
+    merchants = np.ceil(np.sqrt(2.0 * np.bincount(pool))).astype(np.int64)
+    one_kind, other_kind = (holdings.kind[links.row_one[each[some]]] for each in (one, other))
+    least = _pool_least(holdings, rules)[one_kind, other_kind]
+    holders = np.maximum(links.holders[one[some]], links.holders[other[some]])
+    is_one = pool_is_one(np.bincount(pool, near).astype(np.int64), merchants, holders, least)
+    chosen = near & is_one[pool]
+    return np.unique(np.concatenate([one[chosen], other[chosen]]))
+
+
+def _uncrowded(ties: Ties, chosen: Ints) -> Ties:
+    """The ties, these of their links with all that they say to a ring."""
+    worth = ties.links.counted.copy()
+    worth[chosen] = np.maximum(worth[chosen], ties.links.weight[chosen])
+    return replace(ties, strength=_joint(worth, ties.starts[:-1]), links=replace(ties.links, counted=worth))
+
+
+def _pool_least(holdings: Holdings, rules: LinkRules) -> Ints:
+    """For every two kinds by their numbers, how many merchants that agree in both are a pool of their own."""
+    kinds = [kind if kind in rules.kinds else None for kind in holdings.kinds]
+    least = [[pool_least(rules, one, other) if one and other else 0 for other in kinds] for one in kinds]
+    return np.array(least, dtype=np.int64)
+
+
+def _agreeing(holdings: Holdings, ties: Ties, rules: LinkRules) -> tuple[Ints, Ints]:
+    """Every two links of one tie, of two kinds that documents do not show."""
+    soft = rules.kinds.keys() - rules.documents
+    soft_kind = np.array([kind in soft for kind in holdings.kinds] or [False])
+    kind = holdings.kind[ties.links.row_one]
+    many = np.flatnonzero(np.diff(ties.starts) >= 2)
+    counts = np.diff(ties.starts)[many]
+    at = np.repeat(ties.starts[:-1][many] - (np.cumsum(counts) - counts), counts) + np.arange(
+        int(counts.sum())
+    )
+    tie = np.repeat(many, counts)
+    chosen = soft_kind[kind[at]]
+    at, tie = at[chosen], tie[chosen]
+    ones, others = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for step in range(1, int(np.bincount(tie).max(initial=0)) if len(tie) else 0):
+        both = np.flatnonzero((tie[:-step] == tie[step:]) & (kind[at[:-step]] != kind[at[step:]]))
+        ones.append(at[both])
+        others.append(at[both + step])
+    return np.concatenate(ones), np.concatenate(others)
+
+
+def _apart(holdings: Holdings, links: Links, chosen: Ints) -> Ints:
+    """Days between the two ends of each link taking it up."""
+    first = holdings.first_day
+    days: Ints = np.abs(first[links.row_one[chosen]].astype(np.int64) - first[links.row_other[chosen]])
+    return days
 
 
 def _told_by_tenure(holdings: Holdings, rows: Ints, ties: Ties, as_of: date, rules: LinkRules) -> Ties:

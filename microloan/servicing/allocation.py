@@ -28,7 +28,11 @@ class Bucket:
 
     @property
     def unpaid(self) -> bool:
-        """Whether anything of it is left."""
+        """Whether anything of it is left.
+
+        >>> Bucket(1, principal=0, interest=5, grace_end=1, penal=False).unpaid
+        True
+        """
         return self.principal > 0 or self.interest > 0
 
     def twin(self) -> Bucket:

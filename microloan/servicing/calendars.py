@@ -44,6 +44,12 @@ def public_holidays(country: str) -> Closed:
     """The public holidays of a country, with its moved workdays; needs the extra ``holidays``.
 
     Raises InvalidSetting for a country the holiday library does not know, or when it is not installed.
+
+    The Sunday before the National Day of China was a workday in 2024:
+
+    >>> closed = public_holidays("CN")
+    >>> closed(date(2024, 10, 1)), closed(date(2024, 9, 29))
+    (True, False)
     """
     try:
         import holidays
@@ -96,5 +102,9 @@ def rolled_after(start: date, days: Sequence[date], closed: Closed, rule: Roll) 
 
 
 def ascending(days: Sequence[date]) -> tuple[date, ...]:
-    """The dates in order, each once."""
+    """The dates in order, each once.
+
+    >>> ascending([date(2024, 6, 3), date(2024, 5, 1), date(2024, 6, 3)])
+    (datetime.date(2024, 5, 1), datetime.date(2024, 6, 3))
+    """
     return tuple(sorted(set(days)))

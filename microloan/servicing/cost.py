@@ -60,7 +60,12 @@ class Quote:
     bank: BankLoan | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The document ``microloan quote --json`` prints."""
+        """The document ``microloan quote --json`` prints.
+
+        >>> from microloan import quote
+        >>> quote(principal="300000", rate="0.048%/day", days=90, start=date(2017, 5, 1)).as_json()["interest"]
+        '12960.00'
+        """
         bank = {} if self.bank is None else _bank_json(self.bank)
         return {
             "currency": self.currency,

@@ -29,7 +29,13 @@ class Event:
     sequence: int = 0
 
     def order(self) -> tuple[date, int, int]:
-        """The place of this event in replay."""
+        """The place of this event in replay.
+
+        >>> day = date(2024, 1, 2)
+        >>> paid = Repaid(id="r1", value_date=day, booked_on=day, amount_minor=100)
+        >>> RateChanged(id="c1", value_date=day, booked_on=day, sequence=9, rate=Rate.parse("0%/day")).order() < paid.order()
+        True
+        """
         return (self.value_date, self.rank, self.sequence)
 
 
@@ -147,7 +153,14 @@ KINDS: dict[str, type[Event]] = {
 
 
 def rate_of(event: Event) -> Rate | None:
-    """The contract rate an event brings, if any."""
+    """The contract rate an event brings, if any.
+
+    >>> day = date(2024, 1, 2)
+    >>> rate_of(RateChanged(id="c1", value_date=day, booked_on=day, rate=Rate.parse("0.04%/day"))).daily
+    Decimal('0.0004')
+    >>> rate_of(Repaid(id="r1", value_date=day, booked_on=day, amount_minor=100)) is None
+    True
+    """
     return event.rate if isinstance(event, (RateChanged, Restructured)) else None
 
 
@@ -166,7 +179,14 @@ def event_payload(event: Event) -> dict[str, Any]:
 def event_from_payload(
     kind: str, payload: Mapping[str, Any], *, id: str, value_date: date, booked_on: date, sequence: int
 ) -> Event:
-    """The event of a stored row; the inverse of :func:`event_payload`."""
+    """The event of a stored row; the inverse of :func:`event_payload`.
+
+    Raises InvalidEvent for a kind or a field that no event has.
+
+    >>> day = date(2024, 1, 2)
+    >>> event_from_payload("repay", {"amount_minor": 100}, id="r1", value_date=day, booked_on=day, sequence=1).amount_minor
+    100
+    """
     values = dict(payload)
     if values.get("rate") is not None:
         values["rate"] = Rate.parse(values["rate"])

@@ -191,7 +191,7 @@ def _prepay(loan: Fold, receipt: Receipt) -> None:
 def charge_minimum(loan: Fold) -> None:
     """The principal has reached zero early: the minimum days are charged instead of the days that were.
 
-    *Source:* SEMANTICS 9.7.
+    After the maturity all that is unpaid of them falls due at once, interest of the grace included. *Source:* SEMANTICS 9.7.
     """
     missing = loan.minimum_missing()
     if loan.day < loan.start + loan.terms.min_interest_days:
@@ -201,8 +201,10 @@ def charge_minimum(loan: Fold) -> None:
     if loan.due_days:
         loan.carried += missing
     else:
+        accrued = loan.accrued()
+        loan.take_accrued(accrued)
         loan.billed += missing
-        loan.owe(loan.day, 0, missing)
+        loan.owe(loan.day, 0, missing + accrued)
 
 
 # -- waivers -----------------------------------------------------------------------------------------------------------

@@ -70,7 +70,14 @@ def simulate(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_scenario(given: Mapping[str, Any]) -> Scenario:
-    """The scenario of a mapping; one typed error for the first fault."""
+    """The scenario of a mapping; one typed error for the first fault.
+
+    >>> terms = {"method": "anytime", "principal": "300000", "rate": "0.048%/day", "start": "2017-05-01", "term": "90d"}
+    >>> paid = {"id": "r1", "type": "repay", "date": "2017-05-31", "amount": "100000"}
+    >>> read = read_scenario({"terms": terms, "events": [paid]})
+    >>> read.currency, read.as_of, read.events[0].amount_minor
+    ('CNY', (datetime.date(2017, 5, 1),), 10000000)
+    """
     if not isinstance(given, Mapping):
         raise BadInput(field="scenario", value=type(given).__name__, reason="a scenario is a mapping")
     unknown = sorted(set(map(str, given)) - _KEYS)
@@ -234,7 +241,13 @@ _READERS: dict[str, Callable[[dict[str, Any], dict[str, Any], str], Event]] = {
 
 
 def shown_life(scenario: Scenario, told: Life) -> dict[str, Any]:
-    """The JSON shape of a life: amounts as text, dates as ISO text."""
+    """The JSON shape of a life: amounts as text, dates as ISO text.
+
+    >>> terms = {"method": "anytime", "principal": "300000", "rate": "0.048%/day", "start": "2017-05-01", "term": "90d"}
+    >>> scenario = read_scenario({"name": "ninety days", "terms": terms})
+    >>> shown_life(scenario, life(scenario.terms, (), scenario.as_of))["schedule"][0]["total"]
+    '312960.00'
+    """
     currency = scenario.currency
     return {
         "name": scenario.name,
@@ -245,7 +258,11 @@ def shown_life(scenario: Scenario, told: Life) -> dict[str, Any]:
 
 
 def shown_row(row: ScheduleRow, currency: str) -> dict[str, Any]:
-    """One line of the plan."""
+    """One line of the plan.
+
+    >>> shown_row(ScheduleRow(1, date(2017, 7, 30), 30000000, 1296000, 0), "CNY")["total"]
+    '312960.00'
+    """
     return {
         "n": row.n,
         "due": row.due.isoformat(),
@@ -257,7 +274,14 @@ def shown_row(row: ScheduleRow, currency: str) -> dict[str, Any]:
 
 
 def shown_event(row: LedgerRow, currency: str) -> dict[str, Any]:
-    """One line of the ledger; ``principal_after`` is absent where it says nothing."""
+    """One line of the ledger; ``principal_after`` is absent where it says nothing.
+
+    >>> from .state import Split
+    >>> day = date(2017, 5, 31)
+    >>> row = LedgerRow("r1", "repay", day, day, 10000000, Split(interest=432000, principal=9568000), 20432000, None)
+    >>> shown_event(row, "CNY")["principal_after"]
+    '204320.00'
+    """
     shown: dict[str, Any] = {
         "id": row.id,
         "type": row.kind,
@@ -274,7 +298,11 @@ def shown_event(row: LedgerRow, currency: str) -> dict[str, Any]:
 
 
 def shown_state(state: LoanState, currency: str) -> dict[str, Any]:
-    """What the loan owes on a date."""
+    """What the loan owes on a date.
+
+    >>> shown_state(LoanState(as_of=date(2017, 5, 31), status="active", principal=30000000), "CNY")["principal"]
+    '300000.00'
+    """
     amounts = {
         name: amount_text(getattr(state, name), currency)
         for name in (
@@ -301,7 +329,12 @@ def shown_state(state: LoanState, currency: str) -> dict[str, Any]:
 def expectation_failures(
     expect: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Every named field that came out differently; an entry that matches nothing is a failure too."""
+    """Every named field that came out differently; an entry that matches nothing is a failure too.
+
+    >>> shown = {"states": [{"as_of": "2017-05-31", "interest": "4320.00"}], "ledger": [], "schedule": []}
+    >>> expectation_failures([{"as_of": "2017-05-31", "interest": "4320.01"}], shown)
+    [{'where': 'as_of 2017-05-31', 'field': 'interest', 'expected': '4320.01', 'got': '4320.00'}]
+    """
     failures: list[dict[str, Any]] = []
     for entry in expect:
         key, rows = _target(entry)

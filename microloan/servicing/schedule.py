@@ -28,7 +28,15 @@ def due_days(terms: LoanTerms) -> tuple[date, ...]:
 
 
 def monthly_before(terms: LoanTerms, after: date, before: date) -> list[date]:
-    """The monthly due days strictly between two dates, counted from the loan's start so that they never drift."""
+    """The monthly due days strictly between two dates, counted from the loan's start so that they never drift.
+
+    Drawn on the 31st, the due days keep to the end of each month:
+
+    >>> terms = LoanTerms.parse({"method": "interest_only", "principal": "1", "rate": "0%/day",
+    ...                          "start": "2024-01-31", "term": "90d"})
+    >>> [str(day) for day in monthly_before(terms, terms.start, terms.last_day)]
+    ['2024-02-29', '2024-03-31']
+    """
     months = max(1, (after.year - terms.start.year) * 12 + after.month - terms.start.month)
     days = []
     while (day := add_months(terms.start, months, terms.due_day)) < before:

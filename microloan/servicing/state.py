@@ -49,7 +49,11 @@ class ScheduleRow:
 
     @property
     def total(self) -> int:
-        """Principal and interest together."""
+        """Principal and interest together.
+
+        >>> ScheduleRow(1, date(2017, 7, 30), principal=30000000, interest=1296000, balance=0).total
+        31296000
+        """
         return self.principal + self.interest
 
 

@@ -34,7 +34,15 @@ def least_of_period(minimum: SweepMinimum, drawn: int) -> int:
 
 
 def first_period_end(terms: LoanTerms) -> int | None:
-    """The ordinal on which the first period ends; None where no minimum is agreed."""
+    """The ordinal on which the first period ends; None where no minimum is agreed.
+
+    >>> from datetime import date
+    >>> sweep = {"share": "0.10", "minimum": {"fraction": "1/18", "of": "initial_balance", "every": "60d"}}
+    >>> terms = LoanTerms.parse({"method": "sweep", "principal": "1", "rate": "0%/day", "start": "2024-01-01",
+    ...                          "term": "12m", "sweep": sweep})
+    >>> date.fromordinal(first_period_end(terms))
+    datetime.date(2024, 3, 1)
+    """
     minimum = _agreed_minimum(terms)
     return None if minimum is None else terms.start.toordinal() + minimum.every.count
 

@@ -6,10 +6,8 @@ business dates day ordinals, instants microseconds since 1970 in UTC: SQLite wou
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -30,7 +28,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import SQLModel
 
-from ..errors import StorageFailed
+from ..errors import IntegrityBroken, StorageFailed
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -40,11 +38,11 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-#: ``PRAGMA application_id`` of a SQLite file that ``init`` made: the letters "mlon".
-APPLICATION_ID = 0x6D6C6F6E
-
 #: A day after every day the book knows.
 FAR = date.max
+
+#: How long a command of our own queues for a busy database before it gives up.
+PATIENCE_SECONDS = 30.0
 
 #: How long SQLite itself waits for a lock before the command pauses and asks again.
 BUSY_SECONDS = 0.005
@@ -87,7 +85,13 @@ class Day(TypeDecorator[date]):
         return None if value is None else value.toordinal()
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> date | None:
-        return None if value is None else date.fromordinal(value)
+        if value is None:
+            return None
+        try:
+            return date.fromordinal(value)
+        except (ValueError, OverflowError):
+            reason = f"{value} stands where a day belongs; the database is damaged, restore a backup"
+            raise IntegrityBroken(subject="a stored day", reason=reason) from None
 
 
 class Instant(TypeDecorator[datetime]):
@@ -144,11 +148,14 @@ def open_engine(url: str | URL) -> Engine:
     """The engine of a book that owns its database.
 
     On SQLite: every write begins IMMEDIATE, a read takes no write lock, commits are durable (synchronous=FULL), a missing
-    file is not created (``init`` does that). Raises StorageFailed for a URL that cannot be used.
+    file is not created (``init`` does that). On PostgreSQL a lock is waited for as long as on SQLite, not for ever. Raises
+    StorageFailed for a URL that cannot be used.
     """
     target = _parsed(url)
     if target.get_backend_name() != "sqlite":
-        return _silent(create_engine(target, hide_parameters=True, pool_pre_ping=False))
+        engine = _silent(create_engine(target, hide_parameters=True, pool_pre_ping=False))
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     engine = _silent(create_engine(target, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -166,33 +173,6 @@ def writing(connection: Connection) -> Connection:
     return connection.execution_options(**{_WRITES: True})
 
 
-def database_file(url: str | URL) -> Path | None:
-    """The file of a SQLite URL, or None for another database or one in memory."""
-    target = make_url(url)
-    if target.get_backend_name() != "sqlite" or not target.database or target.database == ":memory:":
-        return None
-    return None if target.database.startswith("file:") else Path(target.database)
-
-
-def create_private_file(path: Path) -> None:
-    """Make an empty database file only its owner can read; SQLite gives the same mode to the files beside it."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        return
-    except OSError as fault:
-        raise StorageFailed(database=str(path), reason=fault.strerror or "cannot be created") from None
-
-
-def prepare_file(engine: Engine) -> None:
-    """Once in the life of a SQLite file: write-ahead log and our mark. At every connect it would meet a lock."""
-    with engine.connect() as connection:
-        raw = cast(sqlite3.Connection, connection.connection.driver_connection)
-        raw.execute("PRAGMA journal_mode=WAL")
-        if raw.execute("PRAGMA application_id").fetchone()[0] == 0:
-            raw.execute(f"PRAGMA application_id={APPLICATION_ID}")
-
-
 def _parsed(url: str | URL) -> URL:
     try:
         target = make_url(url)
@@ -207,6 +187,13 @@ def _prepare_sqlite(raw: sqlite3.Connection, _record: object) -> None:
     raw.isolation_level = None  # we say BEGIN ourselves; it also mends SAVEPOINT and DDL in transactions
     for pragma in ("synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
         raw.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(raw: Any, _record: object) -> None:
+    raw.autocommit = True  # outside a transaction the setting outlives it
+    with raw.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = {round(PATIENCE_SECONDS * 1000)}")
+    raw.autocommit = False
 
 
 def _begin_sqlite(connection: Connection) -> None:

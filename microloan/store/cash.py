@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, Table, bindparam, select, update
 
 from .base import FAR
-from .lending import Row
+from .lending import Row, fixed
 from .tables_cash import PROMISES, RECEIPTS, SETTLEMENTS, SWEPT
 from .tables_lending import FACILITIES, LOANS
 from .tables_merchants import IDENTIFIERS
@@ -62,7 +62,7 @@ _SWEPT = (
     .order_by(SETTLEMENTS.c.settled_on, SWEPT.c.platform, SWEPT.c.settlement, SWEPT.c.loan)
 )
 _SWEPT_OF = (
-    select(SWEPT.c.loan, SWEPT.c.event)
+    select(SWEPT)
     .where(SWEPT.c.tenant == _TENANT, SWEPT.c.platform == bindparam("platform"))
     .where(SWEPT.c.settlement == bindparam("id"))
 )
@@ -129,9 +129,12 @@ def set_settlement(unit: Unit, key: tuple[str, str], *, merchant: str, status: s
     unit.connection.execute(_SETTLED, of | new)
 
 
-def settlements(unit: Unit, first: date | None, last: date | None) -> Sequence[Row]:
-    """Settlements by day, platform and id."""
-    rows: Sequence[Row] = unit.execute(_SETTLEMENTS, _span(first, last)).all()
+def settlements(
+    unit: Unit, first: date | None, last: date | None, status: str | None = None
+) -> Sequence[Row]:
+    """Settlements by day, platform and id; in one status only."""
+    query = _in_status(_SETTLEMENTS, SETTLEMENTS, status)
+    rows: Sequence[Row] = unit.execute(query, _span(first, last)).all()
     return rows
 
 
@@ -183,9 +186,10 @@ def set_receipt(unit: Unit, receipt_id: str, **new: str) -> None:
     unit.connection.execute(_RECEIVED, of | {f"new_{name}": value for name, value in new.items()})
 
 
-def receipts(unit: Unit, first: date | None, last: date | None) -> Sequence[Row]:
-    """Receipts by day and id."""
-    rows: Sequence[Row] = unit.execute(_RECEIPTS, _span(first, last)).all()
+def receipts(unit: Unit, first: date | None, last: date | None, status: str | None = None) -> Sequence[Row]:
+    """Receipts by day and id; in one status only."""
+    query = _in_status(_RECEIPTS, RECEIPTS, status)
+    rows: Sequence[Row] = unit.execute(query, _span(first, last)).all()
     return rows
 
 
@@ -203,6 +207,13 @@ def promises(unit: Unit) -> Sequence[Row]:
     """All promises, the nearest day first."""
     rows: Sequence[Row] = unit.execute(_PROMISES).all()
     return rows
+
+
+def _in_status(query: Select[Any], table: Table, status: str | None) -> Select[Any]:
+    """Only what is in a status; the few that wait are found by an index of their own."""
+    if status is None:
+        return query
+    return query.where(table.c.status == (fixed(status) if status == "waiting" else status))
 
 
 def _span(first: date | None, last: date | None) -> dict[str, date]:

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from ..errors import NotFound
 from ..products import Product
 from .lending import Row, at, fixed, keyed
+from .lists import Listed, chosen, listed
 from .tables_lending import BOOKS, BUCKETS, OFFERS, PRODUCTS
 from .unit import Unit, bucket_in
 
@@ -51,10 +52,7 @@ _APPROVE = (
 
 _OFFER = select(OFFERS).where(*keyed(OFFERS, "id"))
 _OFFER_LOCKED = _OFFER.with_for_update()
-_OFFERS = (
-    select(OFFERS).where(OFFERS.c.tenant == bindparam("tenant")).order_by(OFFERS.c.offered_on, OFFERS.c.id)
-)
-_OFFERS_IN = _OFFERS.where(OFFERS.c.status == bindparam("status"))
+_AS_OFFERED = (OFFERS.c.offered_on, OFFERS.c.id)
 _ADD_OFFER = insert(OFFERS)
 _SUPERSEDE = (
     update(OFFERS)
@@ -169,12 +167,9 @@ def offer(unit: Unit, offer_id: str, *, lock: bool = False) -> Row:
     return row
 
 
-def offers(unit: Unit, status: str | None = None) -> Sequence[Row]:
-    """Offers, oldest first."""
-    rows: Sequence[Row] = (
-        unit.execute(_OFFERS).all() if status is None else unit.execute(_OFFERS_IN, {"status": status}).all()
-    )
-    return rows
+def offers(unit: Unit, latest: int | None = None, **filters: Any) -> Listed[Row]:
+    """Offers by columns, oldest first; all or the *latest* so many."""
+    return listed(unit, chosen(unit, OFFERS, filters), _AS_OFFERED, latest)
 
 
 def add_offer(unit: Unit, row: dict[str, Any]) -> None:

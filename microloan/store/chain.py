@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -40,7 +40,36 @@ def sha256(text: str) -> str:
 
 def row_hash(row: Mapping[str, Any]) -> str:
     """The hash of a stored row: over canonical JSON of all its columns but ``hash``."""
-    return sha256(_encoded({name: _plain(value) for name, value in row.items() if name != "hash"}))
+    columns = dict(row)
+    columns.pop("hash", None)
+    text = _encoded_row(columns)
+    return sha256(
+        text if text.isascii() else canonical_json(columns)
+    )  # only other letters have several forms
+
+
+class Digest:
+    """The running hash of rows of texts and integers in the order they are added, and how many they were.
+
+    >>> digest = Digest()
+    >>> digest.add(("cmd-00-k7", 1, 30000000))
+    >>> digest.count, digest.hash[:8]
+    (1, '66d3fe8a')
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, row: Iterable[str | int]) -> None:
+        """Add a row: its values as a JSON list, as they are stored."""
+        self.count += 1
+        self._hash.update(_encoded([*row]).encode())
+
+    @property
+    def hash(self) -> str:
+        """The hash of all rows so far, in hexadecimal."""
+        return self._hash.hexdigest()
 
 
 _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
@@ -65,3 +94,9 @@ def _plain(value: Any) -> object:
     if isinstance(value, int):
         return value
     raise TypeError(f"not a canonical value: {kind.__name__}")
+
+
+# A row is mostly ASCII text and integers already: what is neither is made plain where it is met.
+_encoded_row = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+).encode

@@ -6,20 +6,35 @@ product, class, memo and component. Source: ARCHITECTURE (the accrual row), SEMA
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, case, delete, func, insert, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Integer,
+    bindparam,
+    case,
+    collate,
+    delete,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.exc import DataError, IntegrityError
 
 from ..days import day_number
-from ..errors import EventRefused
+from ..errors import EventRefused, MicroloanError
 from ..servicing.accrual import INT64
-from .lending import Row, at, columns, fixed, keyed
+from .chain import Digest
+from .lending import Row, at, columns, facility, fixed, keyed
+from .sums import summed, sums
 from .tables_closing import PROVISIONS, SEALS
 from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS
 from .unit import Unit
@@ -27,20 +42,19 @@ from .upserts import upsert
 
 _A = ACCRUALS.c
 _GROUP = (_A.product, _A["class"], _A.memo, _A.component)
+# Days as the numbers they are stored as: one that is no day of the calendar holds its loan and stops no other.
+_action = type_coerce(_A.next_action, Integer)
 _ACTION_DAYS = (
-    select(_A.next_action)
-    .distinct()
-    .where(*keyed(ACCRUALS), _A.next_action <= bindparam("last", type_=_A.next_action.type))
-    .order_by(_A.next_action)
+    select(_action).distinct().where(*keyed(ACCRUALS), _action <= bindparam("last")).order_by(_action)
 )
 _DUE_ON = (
-    select(*columns(ACCRUALS))
-    .where(*keyed(ACCRUALS, "next_action"), _A.loan > bindparam("after"))
+    select(*(column for column in columns(ACCRUALS) if column is not _A.next_action))
+    .where(*keyed(ACCRUALS), _action == bindparam("action"), _A.loan > bindparam("after"))
     .order_by(_A.loan)
     .limit(bindparam("most"))
 )
 _DROP_DUE = delete(ACCRUALS).where(
-    *at(ACCRUALS, "next_action"), _A.loan > bindparam("after"), _A.loan <= bindparam("last")
+    *at(ACCRUALS), _action == bindparam("action"), _A.loan > bindparam("after"), _A.loan <= bindparam("last")
 )
 # What a replay reads of a loan and its events; the rest of these wide rows, and the draw, stay on disk.
 _OF_LOAN = (
@@ -59,24 +73,21 @@ _EVENTS_IN = (
 _CHANGED = ("status", "credit_minor", "class", "memo", "oldest_due", "held_through", "held_reason")
 _GIVEN = [(name, f"of_{name}") for name in ("tenant", "bucket", "id")] + [(n, f"new_{n}") for n in _CHANGED]
 _SET_LOANS = update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in _CHANGED})
-_ENDED_FACILITIES = (
-    select(*columns(FACILITIES))
-    .where(
-        *keyed(FACILITIES),
-        FACILITIES.c.status.in_(("active", "frozen")),
-        FACILITIES.c.valid_until < bindparam("day", type_=FACILITIES.c.valid_until.type),
-    )
-    .with_for_update()
+_HOLD = (
+    update(LOANS)
+    .where(*at(LOANS, "id"))
+    .values(held_through=bindparam("through"), held_reason=bindparam("reason"))
 )
+_ENDED = (
+    *keyed(FACILITIES),
+    FACILITIES.c.status.in_(("active", "frozen")),
+    FACILITIES.c.valid_until < bindparam("day", type_=FACILITIES.c.valid_until.type),
+)
+_ENDED_FACILITIES = select(*columns(FACILITIES)).where(*_ENDED).with_for_update()
+_ENDED_IDS = select(FACILITIES.c.id).where(*_ENDED).order_by(FACILITIES.c.id)
 _J = JOURNAL.c
-_PRINCIPAL_MOVED = (
-    select(
-        _J.day, _J.product, _J["class"].label("class_"), _J.currency, func.sum(_J.amount_minor).label("total")
-    )
-    .where(*keyed(JOURNAL), _J.day.between(bindparam("first"), bindparam("last")))
-    .where(_J.source == fixed("command"), _J.account == fixed("principal"))
-    .group_by(_J.day, _J.product, _J["class"], _J.currency)
-)
+_MOVED_IN = (_J.day, _J.product, _J["class"], _J.currency)
+_of_day = type_coerce(_J.day, BigInteger)  # as it is stored, also where that is no day of the calendar
 _PROVISIONS = select(*columns(PROVISIONS)).where(*keyed(PROVISIONS))
 _PUT_PROVISIONS = upsert(PROVISIONS)
 _PUT_PROVISIONS = _PUT_PROVISIONS.on_conflict_do_update(
@@ -86,11 +97,9 @@ _PUT_PROVISIONS = _PUT_PROVISIONS.on_conflict_do_update(
 _BOOKED = select(_E.booked_on, _E.facility, _E.seq, _E.hash).where(
     *keyed(EVENTS), _E.booked_on.between(bindparam("first"), bindparam("last"))
 )
-_LAST_SEAL = select(SEALS.c.hash).where(*keyed(SEALS)).order_by(SEALS.c.day.desc()).limit(1)
-_SEALS = select(SEALS).where(*keyed(SEALS)).order_by(SEALS.c.day)
+_NEWEST_SEAL = select(SEALS.c.day, SEALS.c.hash).where(*keyed(SEALS)).order_by(SEALS.c.day.desc()).limit(1)
+_SEALS = select(SEALS).where(*keyed(SEALS), SEALS.c.day >= bindparam("first")).order_by(SEALS.c.day)
 _ADD_SEAL = insert(SEALS)
-
-_HALF = 1 << 32
 
 
 def fitting(minor: int, what: str, product: str) -> int:
@@ -130,57 +139,34 @@ def night_totals(unit: Unit, bucket: int, days: Sequence[date]) -> list[GroupNig
     for place, day in enumerate(ends):
         values[f"actual_{place}"] = day_number(day, "actual")
         values[f"thirty_{place}"] = day_number(day, "30E/360")
-    rows = _summed(unit, len(days), values)
+    rows = summed(unit, lambda halves: _nights(len(days), halves), len(_GROUP), values)
     currency = unit.book.currency  # a book has one, and so have its products
     return [
-        GroupNights(product, class_, memo, component, currency, _per_night(sums))
-        for product, class_, memo, component, *sums in rows
+        GroupNights(product, class_, memo, component, currency, _per_night(totals))
+        for product, class_, memo, component, *totals in rows
     ]
 
 
-def _summed(unit: Unit, nights: int, values: dict[str, Any]) -> list[Sequence[Any]]:
-    """The rows of the grouped pass. Where SQLite's SUM passes 64 bits, it is taken again in two halves, which cannot."""
-    try:
-        return list(unit.execute(_nights(nights), values).all())
-    except OperationalError as fault:
-        if "integer overflow" not in str(fault.orig):
-            raise
-    groups = len(_GROUP)
-    return [
-        (*row[:groups], *(high * _HALF + low for high, low in _pairs(row[groups:])))
-        for row in unit.execute(_nights(nights, halves=True), values)
-    ]
-
-
-def _pairs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
-    return zip(values[::2], values[1::2], strict=True)
-
-
-def _per_night(sums: Sequence[Any]) -> tuple[int, ...]:
-    if len(sums) == 1:
-        return (int(sums[0]),)
-    return tuple(int(after) - int(before) for before, after in pairwise(sums))
+def _per_night(ends: Sequence[int]) -> tuple[int, ...]:
+    if len(ends) == 1:
+        return (ends[0],)
+    return tuple(after - before for before, after in pairwise(ends))
 
 
 @lru_cache(maxsize=64)
-def _nights(nights: int, halves: bool = False) -> Any:
+def _nights(nights: int, halves: bool) -> Any:
     """The grouped pass. One night: Σ f(1) − f(0); several: Σ f(n) − whole − q·u₀ at each end, one scan for all of them.
 
-    Neither holds ``whole``, so that a sum stays far from 64 bits; with *halves* the high and the low part of each are summed
-    by themselves. Truncating division floors: no operand is below zero.
+    Neither holds ``whole``, so that a sum stays far from 64 bits. Truncating division floors: no operand is below zero.
     """
     ends = range(nights + 1)
-    sums = [_both_counts(_night)] if nights == 1 else [_both_counts(_end, place) for place in ends]
+    earned = [_both_counts(_night)] if nights == 1 else [_both_counts(_end, place) for place in ends]
     return (
-        select(*_GROUP, *(func.sum(part) for each in sums for part in (_halves(each) if halves else (each,))))
+        select(*_GROUP, *sums(*earned, halves=halves))
         .where(*keyed(ACCRUALS), _A.next_action > bindparam("last", type_=_A.next_action.type))
         .group_by(*_GROUP)
         .order_by(*_GROUP)
     )
-
-
-def _halves(amount: Any) -> tuple[Any, Any]:
-    return amount // _HALF, amount % _HALF
 
 
 def _both_counts(formula: Any, *place: int) -> Any:
@@ -207,6 +193,19 @@ def _fraction(n: Any) -> Any:
 # --- loans to which something happens --------------------------------------------------------------------------------
 
 
+#: What reading or writing a damaged row raises: a number that is no day, a row that is gone, a check that fails.
+DAMAGED = (
+    MicroloanError,
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    TypeError,
+    ValueError,
+    IntegrityError,
+    DataError,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DueLoan:
     """A loan with something happening: its row, its accrual rows and its events."""
@@ -217,28 +216,38 @@ class DueLoan:
 
 
 @dataclass(frozen=True, slots=True)
-class DueLoans:
-    """Loans with one next action day: all there are after the id *after* up to the id *last*, in the database's order."""
+class DueLines:
+    """Accrual rows by loan, of one next action (an ordinal): all there are after the id *after* up to the id *last*."""
 
-    day: date
+    action: int
     after: str
     last: str
-    loans: list[DueLoan]
+    lines: dict[str, list[Row]]  # in the database's order
+
+    def halves(self) -> tuple[DueLines, DueLines]:
+        """The same in two parts; there must be two loans at least."""
+        ids = list(self.lines)
+        middle = len(ids) // 2
+        between = ids[middle - 1]
+        return (
+            DueLines(self.action, self.after, between, {name: self.lines[name] for name in ids[:middle]}),
+            DueLines(self.action, between, self.last, {name: self.lines[name] for name in ids[middle:]}),
+        )
 
 
-def due_loans(unit: Unit, bucket: int, last: date, most: int) -> Iterator[DueLoans]:
+def due_lines(unit: Unit, bucket: int, last: date, most: int) -> Iterator[DueLines]:
     """Loans with something happening up to the morning of *last*, in batches of *most*; each is to be given new rows."""
-    days = unit.execute(_ACTION_DAYS, {"bucket": bucket, "last": last}).scalars().all()
-    for day in days:
+    days = unit.execute(_ACTION_DAYS, {"bucket": bucket, "last": last.toordinal()}).scalars().all()
+    for action in days:
         after = ""
-        while lines := _due_on(unit, bucket, day, after, most):
+        while lines := _due_on(unit, bucket, action, after, most):
             before, after = after, next(reversed(lines))
-            yield DueLoans(day, before, after, _with_events(unit, bucket, lines))
+            yield DueLines(action, before, after, lines)
 
 
-def _due_on(unit: Unit, bucket: int, day: date, after: str, most: int) -> dict[str, list[Row]]:
+def _due_on(unit: Unit, bucket: int, action: int, after: str, most: int) -> dict[str, list[Row]]:
     # A loan has at most two rows and both carry one day: with one row more than asked for, no loan is cut in two.
-    values = {"bucket": bucket, "next_action": day, "after": after, "most": 2 * most + 1}
+    values = {"bucket": bucket, "action": action, "after": after, "most": 2 * most + 1}
     rows = unit.execute(_DUE_ON, values).all()
     lines: dict[str, list[Row]] = {}
     for row in rows:
@@ -248,20 +257,34 @@ def _due_on(unit: Unit, bucket: int, day: date, after: str, most: int) -> dict[s
     return lines
 
 
-def drop_accruals(unit: Unit, bucket: int, due: DueLoans) -> None:
-    """Remove the accrual rows of these loans, in one statement: no other loan has that day and an id between theirs."""
-    of = {"of_tenant": unit.tenant, "of_bucket": bucket, "of_next_action": due.day}
+def drop_accruals(unit: Unit, bucket: int, due: DueLines) -> None:
+    """Remove these accrual rows, in one statement: no other loan has that day and an id between theirs."""
+    of = {"of_tenant": unit.tenant, "of_bucket": bucket, "action": due.action}
     gone = unit.connection.execute(_DROP_DUE, of | {"after": due.after, "last": due.last}).rowcount
-    assert gone == sum(len(loan.accruals) for loan in due.loans), "rows of another loan"
+    assert gone == sum(map(len, due.lines.values())), "rows of another loan"
 
 
-def _with_events(unit: Unit, bucket: int, lines: dict[str, list[Row]]) -> list[DueLoan]:
-    values = {"bucket": bucket, "ids": list(lines)}
-    events: dict[str, list[Row]] = {loan_id: [] for loan_id in lines}
+def due_loans(unit: Unit, bucket: int, due: DueLines) -> list[DueLoan]:
+    """These loans with their events. Raises LookupError where a loan's row is gone or tells something else than its lines."""
+    values = {"bucket": bucket, "ids": list(due.lines)}
+    events: dict[str, list[Row]] = {loan_id: [] for loan_id in due.lines}
     for row in unit.execute(_EVENTS_IN, values):
         events[row.loan].append(row)
     loans = [_columns(row) for row in unit.execute(_LOANS_IN, values)]
-    return [DueLoan(row, tuple(lines[row["id"]]), tuple(events[row["id"]])) for row in loans]
+    if len(loans) < len(due.lines):
+        raise LookupError("its row is not there")
+    for loan in loans:
+        of = (loan["product"], loan["currency"], loan["class"], loan["memo"])
+        if any((line.product, line.currency, line.class_, line.memo) != of for line in due.lines[loan["id"]]):
+            raise LookupError("its row and its accrual rows tell different products, currencies or classes")
+    return [DueLoan(row, tuple(due.lines[row["id"]]), tuple(events[row["id"]])) for row in loans]
+
+
+def hold(unit: Unit, bucket: int, loan_id: str, through: date, reason: str) -> bool:
+    """Set a loan aside without reading its row; False where there is none."""
+    of = {"of_tenant": unit.tenant, "of_bucket": bucket, "of_id": loan_id}
+    done = unit.connection.execute(_HOLD, of | {"through": through, "reason": reason})
+    return bool(done.rowcount)
 
 
 def _columns(row: Row) -> dict[str, Any]:
@@ -277,26 +300,56 @@ def set_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
         unit.connection.execute(_SET_LOANS, values)
 
 
-def ended_facilities(unit: Unit, bucket: int, day: date) -> Sequence[Row]:
-    """Live facilities whose validity ended before *day*, locked."""
-    rows = unit.execute(_ENDED_FACILITIES, {"bucket": bucket, "day": day})
-    return sorted(rows, key=lambda row: str(row.id))
+def ended_facilities(unit: Unit, bucket: int, day: date) -> tuple[list[Row], list[tuple[str, str]]]:
+    """Live facilities whose validity ended before *day*, locked; and those whose row cannot be read, each with the fault."""
+    try:
+        rows = unit.execute(_ENDED_FACILITIES, {"bucket": bucket, "day": day}).all()
+        return sorted(rows, key=lambda row: str(row.id)), []
+    except DAMAGED:
+        pass
+    found, damaged = [], []
+    for facility_id in unit.execute(_ENDED_IDS, {"bucket": bucket, "day": day}).scalars().all():
+        try:
+            found.append(facility(unit, facility_id, lock=True))
+        except DAMAGED as fault:
+            damaged.append((facility_id, f"{type(fault).__name__}: {fault}"))
+    return found, damaged
 
 
 # --- provisions ------------------------------------------------------------------------------------------------------
 
 
-def principal_moved(unit: Unit, bucket: int, day: date) -> Sequence[Row]:
+class Moved(NamedTuple):
+    """What the commands of a day did to a group's principal, in minor units."""
+
+    day: date
+    product: str
+    class_: str
+    currency: str
+    total: int
+
+
+def principal_moved(unit: Unit, bucket: int, day: date) -> Sequence[Moved]:
     """What the commands of a day did to principal, per product and class."""
     return principal_moved_in(unit, bucket, day, day).get(day, ())
 
 
-def principal_moved_in(unit: Unit, bucket: int, first: date, last: date) -> dict[date, list[Row]]:
+def principal_moved_in(unit: Unit, bucket: int, first: date, last: date) -> dict[date, list[Moved]]:
     """As :func:`principal_moved`, by day, for the days on which anything moved."""
-    moved: dict[date, list[Row]] = {}
-    for row in unit.execute(_PRINCIPAL_MOVED, {"bucket": bucket, "first": first, "last": last}):
-        moved.setdefault(row.day, []).append(row)
+    moved: dict[date, list[Moved]] = {}
+    for row in summed(unit, _moved, len(_MOVED_IN), {"bucket": bucket, "first": first, "last": last}):
+        moved.setdefault(row[0], []).append(Moved(*row))
     return moved
+
+
+@cache
+def _moved(halves: bool) -> Any:
+    return (
+        select(*_MOVED_IN, *sums(_J.amount_minor, halves=halves))
+        .where(*keyed(JOURNAL), _J.day.between(bindparam("first"), bindparam("last")))
+        .where(_J.source == fixed("command"), _J.account == fixed("principal"))
+        .group_by(*_MOVED_IN)
+    )
 
 
 def provisions(unit: Unit, bucket: int) -> Sequence[Row]:
@@ -330,16 +383,57 @@ def heads_in(unit: Unit, bucket: int, first: date, last: date) -> dict[date, lis
     }
 
 
-def last_seal(unit: Unit, bucket: int) -> str | None:
-    """The hash of the bucket's newest seal."""
-    found: str | None = unit.execute(_LAST_SEAL, {"bucket": bucket}).scalar()
-    return found
+def newest_seal(unit: Unit, bucket: int) -> Row | None:
+    """The day and hash of the bucket's newest seal, if it has one."""
+    return unit.execute(_NEWEST_SEAL, {"bucket": bucket}).first()
 
 
-def seals(unit: Unit, bucket: int) -> Sequence[Row]:
-    """All seals of a bucket, oldest first."""
-    rows: Sequence[Row] = unit.execute(_SEALS, {"bucket": bucket}).all()
+def seals(unit: Unit, bucket: int, first: date = date.min) -> Sequence[Row]:
+    """The seals of a bucket from the day *first* on, oldest first; all of them unless told otherwise."""
+    rows: Sequence[Row] = unit.execute(_SEALS, {"bucket": bucket, "first": first}).all()
     return rows
+
+
+def journal_by_seal(unit: Unit, bucket: int, first: int, last: int) -> Iterator[Row]:
+    """The lines of the journal that the seals of some days cover, read as they are needed by day, entry and line.
+
+    A day's seal covers what its commands posted, its night, and the morning after it, which one close posts together.
+    Days are ordinals, also those of the lines.
+    """
+    values = {"bucket": bucket, "first": first, "after": last + 1}
+    yield from unit.execute(_by_seal(unit.dialect), values)
+
+
+@cache
+def _by_seal(dialect: str) -> Any:
+    # One order on every server, so that a digest stays what it was: that of SQLite, by the bytes.
+    entry = collate(_J.entry, "C") if dialect == "postgresql" else _J.entry
+    return (
+        select(
+            *(c for c in columns(JOURNAL) if c.name not in ("tenant", "bucket", "day")), _of_day.label("day")
+        )
+        .where(*keyed(JOURNAL), _of_day.between(bindparam("first"), bindparam("after")))
+        .where(or_(_J.source == fixed("morning"), _of_day < bindparam("after")))
+        .where(or_(_J.source != fixed("morning"), _of_day > bindparam("first")))
+        .order_by(_of_day, entry, _J.line)
+        .execution_options(yield_per=5000)
+    )
+
+
+def sealed_with(day: int, source: str) -> int:
+    """The day under whose seal lines of a day stand, both as ordinals: of a morning, the day before it."""
+    return day - 1 if source == "morning" else day
+
+
+def journal_digests(lines: Iterable[Row]) -> dict[int, Digest]:
+    """What seals say of lines given in the order of :func:`journal_by_seal`: their digest by day."""
+    digests: dict[int, Digest] = {}
+    for line in lines:
+        day = sealed_with(line.day, line.source)
+        if day not in digests:
+            digests[day] = Digest()
+        digests[day].add(line)
+    return digests
 
 
 def add_seals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, func, insert, select, update
+from sqlalchemy import Select, and_, bindparam, exists, func, insert, select, update
 
 from ..errors import NotFound
 from .lending import Row, keyed
@@ -131,6 +131,22 @@ _HISTORY = (
     .where(*keyed(DECISIONS, "merchant"))
     .order_by(DECISIONS.c.decided_at.desc(), DECISIONS.c.id.desc())
 )
+_LAST_ACTING = (
+    select(
+        DECISIONS.c.id, DECISIONS.c.decided_on, DECISIONS.c.outcome, DECISIONS.c.limit_minor, DECISIONS.c.currency,
+        REVIEWS.c.status.label("review"),
+    )
+    .outerjoin(
+        REVIEWS,
+        and_(
+            REVIEWS.c.tenant == DECISIONS.c.tenant, REVIEWS.c.bucket == DECISIONS.c.bucket,
+            REVIEWS.c.decision == DECISIONS.c.id,
+        ),
+    )
+    .where(*keyed(DECISIONS, "merchant"), DECISIONS.c.action != "what_if")
+    .order_by(DECISIONS.c.decided_at.desc(), DECISIONS.c.id.desc())
+    .limit(1)
+)  # fmt: skip
 _ADD_DECISIONS = insert(DECISIONS)
 
 
@@ -173,6 +189,12 @@ def history(unit: Unit, merchant_id: str) -> Sequence[Row]:
     values = {"bucket": unit.bucket_of(merchant_id), "merchant": merchant_id}
     rows: Sequence[Row] = unit.execute(_HISTORY, values).all()
     return rows
+
+
+def last_acting(unit: Unit, merchant_id: str) -> Row | None:
+    """The newest decision on a merchant that had consequences: its outcome, and the answer of its ``review`` if it has one."""
+    values = {"bucket": unit.bucket_of(merchant_id), "merchant": merchant_id}
+    return unit.execute(_LAST_ACTING, values).first()
 
 
 # --- reviews ---------------------------------------------------------------------------------------------------------

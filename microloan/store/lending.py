@@ -7,7 +7,7 @@ be used: SQLite without statistics would rather walk a bucket in the wanted orde
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, update
@@ -17,7 +17,7 @@ from ..errors import NotFound
 from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
 from .unit import Unit, bucket_in
 
-_encoded = json.JSONEncoder(separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring_ascii
 
 Row = Any  # a row of a Core select: attributes named as the columns, ``class`` as ``class_``
 
@@ -58,6 +58,12 @@ _EVENTS_IN = (
     .order_by(EVENTS.c.loan, EVENTS.c.seq)
 )
 _EVENT = select(EVENTS).where(*keyed(EVENTS, "id"))
+_LAST_OF_KIND = (
+    select(EVENTS)
+    .where(*keyed(EVENTS, "facility"), EVENTS.c.kind == bindparam("kind"))
+    .order_by(EVENTS.c.seq.desc())
+    .limit(1)
+)
 _LIVE_FACILITY = select(*columns(FACILITIES)).where(
     *keyed(FACILITIES, "merchant"), FACILITIES.c.status.in_(("active", "frozen"))
 )
@@ -140,13 +146,13 @@ def events_of_loan(unit: Unit, bucket: int, loan_id: str) -> Sequence[Row]:
 
 
 def loans_with_events(unit: Unit, bucket: int, ids: Sequence[str]) -> list[tuple[Row, list[Row]]]:
-    """Loans by id, each with its events, read together."""
+    """Loans in the order of their *ids*, each with its events, read together."""
     values = {"bucket": bucket, "ids": list(ids)}
     events: dict[str, list[Row]] = {loan_id: [] for loan_id in ids}
     for row in unit.execute(_EVENTS_IN, values):
         events[row.loan].append(row)
-    loans = sorted(unit.execute(_LOANS_IN, values), key=lambda row: str(row.id))
-    return [(row, events[row.id]) for row in loans]
+    loans = {row.id: row for row in unit.execute(_LOANS_IN, values)}
+    return [(loans[loan_id], events[loan_id]) for loan_id in ids if loan_id in loans]
 
 
 def events_of_facility(unit: Unit, bucket: int, facility_id: str) -> Sequence[Row]:
@@ -179,6 +185,12 @@ def overdue_loan(unit: Unit, bucket: int, merchant: str) -> str | None:
     return min((row.id for row in found), default=None)
 
 
+def last_of_kind(unit: Unit, facility: Row, kind: str) -> Row | None:
+    """The newest event of a kind in the life of a facility (its row), if there is one."""
+    values = {"bucket": facility.bucket, "facility": facility.id, "kind": kind}
+    return unit.execute(_LAST_OF_KIND, values).first()
+
+
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
@@ -197,10 +209,11 @@ def add_events(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Append events, and for each its notice to other systems."""
     if rows:
         unit.connection.execute(_ADD_EVENTS, list(rows))
-        unit.connection.execute(_ADD_OUTBOX, [_notice(row) for row in rows])
+        unit.connection.execute(_ADD_OUTBOX, [notice_of(row) for row in rows])
 
 
-def _notice(row: dict[str, Any]) -> dict[str, Any]:
+def notice_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The notice of an event, both as columns by name."""
     named = ("tenant", "bucket", "id", "facility", "seq")
     return {name: row[name] for name in named} | {
         "type": f"microloan.{row['kind']}.v1",
@@ -211,13 +224,14 @@ def _notice(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _told(row: dict[str, Any]) -> str:
+def _told(row: Mapping[str, Any]) -> str:
     """What a notice says of an event: its days and what it belongs to, then the event's own fields."""
-    named = ("facility", "loan", "reverses")
-    places = {name: row[name] for name in named if row[name]} | {"command": row["command"]}
-    days = {name: row[name].isoformat() for name in ("value_date", "booked_on")}
+    named = [(name, row[name]) for name in ("facility", "loan", "reverses") if row[name]]
+    named.append(("command", row["command"]))
+    named += [(name, row[name].isoformat()) for name in ("value_date", "booked_on")]
+    common = ",".join([f'"{name}":{_quoted(value)}' for name, value in named])
     own = str(row["payload"])[1:]
-    return _encoded(places | days)[:-1] + ("," if own != "}" else "") + own
+    return "{" + common + ("," if own != "}" else "") + own
 
 
 def add_journal(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Select, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
 
 from .base import FAR
 from .lending import AS_DRAWN, Row, columns, fixed
+from .lists import Listed, chosen, listed, newest_first, not_by_index
+from .sums import summed, sums
 from .tables_lending import BUCKETS, COMMANDS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
 from .unit import Unit
 
@@ -19,8 +22,9 @@ _PENDING = (
     .where(LOANS.c.tenant == _TENANT, LOANS.c.status == fixed("pending"))
     .order_by(*AS_DRAWN)
 )
+# No more than is told: the rest of such a row may be what cannot be read.
 _HELD = (
-    select(*columns(LOANS))
+    select(LOANS.c.id, LOANS.c.held_through, LOANS.c.held_reason)
     .where(LOANS.c.tenant == _TENANT, LOANS.c.held_through.is_not(None))
     .order_by(LOANS.c.id)
 )
@@ -37,45 +41,25 @@ _DUE = (
 )
 _DUE_TODAY = _DUE.where(LOANS.c.oldest_due == BUCKETS.c.open_day)
 _PAST_DUE = _DUE.where(LOANS.c.oldest_due < BUCKETS.c.open_day)
-_LOANS = select(*columns(LOANS)).where(LOANS.c.tenant == _TENANT).order_by(*AS_DRAWN)
-_FACILITIES = (
-    select(*columns(FACILITIES))
-    .where(FACILITIES.c.tenant == _TENANT)
-    .order_by(FACILITIES.c.signed_on, FACILITIES.c.id)
-)
+#: Loans read together where each is replayed.
+_LOANS_AT_ONCE = 500
+_AS_SIGNED = (FACILITIES.c.signed_on, FACILITIES.c.id)
+#: Days closed together are recorded at one instant; their subjects begin with the day.
+_AS_RECORDED = (COMMANDS.c.recorded_at, COMMANDS.c.subject, COMMANDS.c.id)
 _IN_DAYS = (JOURNAL.c.tenant == _TENANT, JOURNAL.c.day.between(bindparam("first"), bindparam("last")))
 _JOURNAL = (
     select(*columns(JOURNAL))
     .where(*_IN_DAYS)
     .order_by(JOURNAL.c.day, JOURNAL.c.bucket, JOURNAL.c.entry, JOURNAL.c.line)
+    .execution_options(yield_per=5000)
 )
 _GROUP = (JOURNAL.c.currency, JOURNAL.c.product, JOURNAL.c.account, JOURNAL.c["class"])
-_BALANCES = (
-    select(
-        *(c.label("class_") if c.name == "class" else c for c in _GROUP),
-        func.sum(JOURNAL.c.amount_minor).label("total"),
-    )
-    .where(JOURNAL.c.tenant == _TENANT, JOURNAL.c.day <= bindparam("last"))
-    .group_by(*_GROUP)
-    .order_by(*_GROUP)
-)
-_UNBALANCED = (
-    select(JOURNAL.c.entry, func.sum(JOURNAL.c.amount_minor).label("total"))
-    .where(JOURNAL.c.tenant == _TENANT)
-    .group_by(JOURNAL.c.bucket, JOURNAL.c.entry, JOURNAL.c.currency)
-    .having(func.sum(JOURNAL.c.amount_minor) != 0)
-    .order_by(JOURNAL.c.entry)
-)
 _COUNTS = {
     table.name: select(func.count()).select_from(table).where(table.c.tenant == _TENANT)
     for table in (FACILITIES, LOANS, EVENTS, JOURNAL, OUTBOX)
 }
-_AUDIT = (
-    select(COMMANDS)
-    .where(
-        COMMANDS.c.tenant == _TENANT, COMMANDS.c.recorded_at.between(bindparam("first"), bindparam("last"))
-    )
-    .order_by(COMMANDS.c.recorded_at, COMMANDS.c.id)
+_AUDIT = select(COMMANDS).where(
+    COMMANDS.c.tenant == _TENANT, COMMANDS.c.recorded_at.between(bindparam("first"), bindparam("last"))
 )
 
 
@@ -86,7 +70,7 @@ def pending_loans(unit: Unit) -> Sequence[Row]:
 
 
 def held_loans(unit: Unit) -> Sequence[Row]:
-    """Loans the close has set aside."""
+    """Loans the close has set aside: id, held through, reason."""
     rows: Sequence[Row] = unit.execute(_HELD).all()
     return rows
 
@@ -97,41 +81,62 @@ def due_loans(unit: Unit, *, today: bool) -> Sequence[Row]:
     return rows
 
 
-def loans(unit: Unit, **filters: Any) -> Sequence[Row]:
-    """Loans by columns, oldest first."""
-    return _filtered(unit, _LOANS, LOANS, filters)
+def loans(
+    unit: Unit, latest: int | None = None, drawn_by: date | None = None, **filters: str | None
+) -> Listed[Row]:
+    """Loans by columns in the order they were drawn, all or the *latest* so many; those *drawn_by* a day only."""
+    return listed(unit, _loans(unit, drawn_by, filters), _as_drawn(filters), latest)
 
 
-def facilities(unit: Unit, **filters: Any) -> Sequence[Row]:
-    """Facilities by columns, oldest first."""
-    return _filtered(unit, _FACILITIES, FACILITIES, filters)
+def loans_newest_first(unit: Unit, drawn_by: date | None = None, **filters: str | None) -> Iterator[Row]:
+    """As :func:`loans`, read as they are needed, the last drawn first."""
+    query = newest_first(_loans(unit, drawn_by, filters), _as_drawn(filters))
+    yield from unit.execute(query.execution_options(yield_per=_LOANS_AT_ONCE))
 
 
-def _filtered(unit: Unit, query: Select[Any], table: Any, filters: dict[str, Any]) -> Sequence[Row]:
-    wanted = {name: value for name, value in filters.items() if value is not None}
-    for name, value in wanted.items():
-        query = query.where(table.c[name] == value)
-    rows: Sequence[Row] = unit.execute(query).all()
-    return rows
+def _loans(unit: Unit, drawn_by: date | None, filters: Mapping[str, str | None]) -> Select[Any]:
+    query = chosen(unit, LOANS, filters)
+    return query if drawn_by is None else query.where(LOANS.c.drawn_on <= drawn_by)
+
+
+def _as_drawn(filters: Mapping[str, str | None]) -> tuple[ColumnElement[Any], ...]:
+    return not_by_index(AS_DRAWN) if filters.get("merchant") or filters.get("facility") else AS_DRAWN
+
+
+def facilities(unit: Unit, latest: int | None = None, **filters: str | None) -> Listed[Row]:
+    """Facilities by columns in the order they were signed, all or the *latest* so many."""
+    return listed(unit, chosen(unit, FACILITIES, filters), _AS_SIGNED, latest)
 
 
 def journal(unit: Unit, first: date | None, last: date | None) -> Iterator[Row]:
     """Journal lines by day, entry and line, read as they are needed."""
-    streamed = unit.connection.execution_options(yield_per=5000)
-    values = {"tenant": unit.tenant, "first": first or date.min, "last": last or FAR}
-    yield from streamed.execute(_JOURNAL, values)
+    yield from unit.execute(_JOURNAL, {"first": first or date.min, "last": last or FAR})
 
 
-def balances(unit: Unit, last: date | None) -> Sequence[Row]:
+class Balance(NamedTuple):
+    """A balance of the journal, in minor units; debit above zero."""
+
+    currency: str
+    product: str
+    account: str
+    class_: str
+    total: int
+
+
+def balances(unit: Unit, last: date | None) -> Sequence[Balance]:
     """The journal's balance per currency, product, account and class up to a day."""
-    rows: Sequence[Row] = unit.execute(_BALANCES, {"last": last or FAR}).all()
-    return rows
+    rows = summed(unit, _balances, len(_GROUP), {"last": last or FAR})
+    return [Balance(*row) for row in rows]
 
 
-def unbalanced_entries(unit: Unit) -> Sequence[Row]:
-    """Entries that do not sum to zero; there are none in a sound book."""
-    rows: Sequence[Row] = unit.execute(_UNBALANCED).all()
-    return rows
+@cache
+def _balances(halves: bool) -> Any:
+    return (
+        select(*_GROUP, *sums(JOURNAL.c.amount_minor, halves=halves))
+        .where(JOURNAL.c.tenant == _TENANT, JOURNAL.c.day <= bindparam("last"))
+        .group_by(*_GROUP)
+        .order_by(*_GROUP)
+    )
 
 
 def count(unit: Unit, table: str) -> int:
@@ -139,7 +144,6 @@ def count(unit: Unit, table: str) -> int:
     return int(unit.execute(_COUNTS[table]).scalar())
 
 
-def audit(unit: Unit, first: datetime, last: datetime) -> Sequence[Row]:
-    """Commands recorded between two instants, both included."""
-    rows: Sequence[Row] = unit.execute(_AUDIT, {"first": first, "last": last}).all()
-    return rows
+def audit(unit: Unit, first: datetime, last: datetime, latest: int | None = None) -> Listed[Row]:
+    """Commands recorded between two instants, both included; all or the *latest* so many."""
+    return listed(unit, _AUDIT, _AS_RECORDED, latest, {"first": first, "last": last})

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Select, bindparam, case, func, or_, select
 
+from ..errors import IntegrityBroken
 from .lending import Row, fixed, keyed
 from .tables_lending import EVENTS, FACILITIES, JOURNAL, LOANS
 from .tables_merchants import SHOPS
@@ -31,7 +32,9 @@ _LIVES = (
         _L.bucket, _L.facility, _L.merchant, _L.product, _L.currency, _L.status, _L.drawn_minor, _L.held_through,
     )
     .join_from(EVENTS, LOANS, (_L.tenant == _E.tenant) & (_L.bucket == _E.bucket) & (_L.id == _E.loan))
-    .where(*keyed(EVENTS), _E.loan != fixed(""), _E.booked_on <= _DAY, _L.drawn_on <= _DAY)
+    .where(
+        *keyed(EVENTS), _E.loan != fixed(""), _E.loan > bindparam("after"), _E.booked_on <= _DAY, _L.drawn_on <= _DAY,
+    )
     .order_by(_E.loan, _E.seq)
 )  # fmt: skip
 _TOUCHED_LATER = select(_E.loan).where(*keyed(EVENTS), _E.booked_on > _DAY)
@@ -39,6 +42,7 @@ _TOUCHED_LATER = select(_E.loan).where(*keyed(EVENTS), _E.booked_on > _DAY)
 _LIVES_OPEN = _LIVES.where(
     or_(_L.status.not_in(("closed", "cancelled")), _L.credit_minor > 0, _L.id.in_(_TOUCHED_LATER))
 )
+_NEXT_LOAN = select(func.min(_L.id)).where(*keyed(LOANS), _L.id > bindparam("after"))
 
 _ALLOWANCES = (
     select(_J.bucket, _J.product, _J["class"].label("class_"), _J.account, func.sum(_J.amount_minor).label("total"))
@@ -88,15 +92,42 @@ _DECISIONS = select(_D.merchant, _D.currency, _D.body).join_from(
 )  # fmt: skip
 
 
-def lives(unit: Unit, bucket: int, day: date, *, open_only: bool = False) -> Iterator[tuple[Row, list[Row]]]:
-    """Every loan drawn by *day* with its events booked by then, in their order; the first row names the loan.
+def lives(
+    unit: Unit, bucket: int, day: date, *, open_only: bool = False
+) -> Iterator[tuple[str, list[Row] | Exception]]:
+    """Every loan drawn by *day* with its events booked by then, in their order; the first of them tells of the loan too.
 
-    With *open_only* loans that had ended before that day, with nothing left on either side, are left out.
+    With *open_only* loans that had ended before that day, with nothing left on either side, are left out. Instead of the
+    events of a loan with a day that is none comes what was raised; the others follow.
     """
-    rows = _streamed(unit, _LIVES_OPEN if open_only else _LIVES, {"bucket": bucket, "day": day})
-    for _, group in groupby(rows, key=attrgetter("loan")):
-        events = list(group)
-        yield events[0], events
+    query = _LIVES_OPEN if open_only else _LIVES
+    values = {"bucket": bucket, "day": day, "after": ""}
+    while True:
+        try:
+            for loan, group in groupby(_streamed(unit, query, values), key=attrgetter("loan")):
+                yield loan, list(group)
+                values["after"] = loan
+        except IntegrityBroken:
+            yield from _up_to_the_damaged(unit, query, values)
+        else:
+            return
+
+
+def _up_to_the_damaged(
+    unit: Unit, query: Select[Any], values: dict[str, Any]
+) -> Iterator[tuple[str, list[Row] | Exception]]:
+    """The loans after ``values["after"]`` one by one, to the first that cannot be read; moves ``after`` there."""
+    while (loan := unit.execute(_NEXT_LOAN, values).scalar()) is not None:
+        values["after"] = loan
+        try:
+            events = unit.execute(
+                query.where(_E.loan == bindparam("loan")), values | {"after": "", "loan": loan}
+            ).all()
+        except IntegrityBroken as fault:
+            yield loan, fault
+            return
+        if events:
+            yield loan, events
 
 
 def lines_of_credit(unit: Unit, bucket: int, day: date) -> Iterator[list[Row]]:

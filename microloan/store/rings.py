@@ -1,4 +1,4 @@
-"""The surroundings of one merchant: who shares its identifiers, who shares theirs, hop by hop. Two statements a hop.
+"""The surroundings of a merchant or a ring: who shares its identifiers, who shares theirs, hop by hop. Two statements a hop.
 
 An identifier with too many holders is a hub: it is counted only until that is known, and never followed. So one look costs
 what the merchant's own neighbourhood is, however large the book.
@@ -25,9 +25,10 @@ T = TypeVar("T")
 #: An identifier: its kind and its digest.
 Key = tuple[str, str]
 
-#: Hops looked at around a merchant unless told otherwise.
+#: Hops looked at around a merchant, and around everybody of its ring, unless told otherwise.
 HOPS: Final = 2
-#: Merchants looked at from one merchant outwards; beyond it the freshest were, and the answer says that it is not complete.
+#: Merchants looked at from one merchant outwards, those of its ring included; beyond it the freshest were, and the answer says
+#: that it is not complete.
 MOST_MERCHANTS: Final = 500
 #: Identifiers of one hop that are followed, the freshest first.
 MOST_IDENTIFIERS: Final = 5000
@@ -164,17 +165,17 @@ def surroundings(
 
     For :func:`microloan.risk.rings.around`. What the outermost merchants share among themselves only is not read.
     """
-    return surroundings_in(Register(unit, as_of, rules), merchant_id, hops, most_merchants)
+    return surroundings_in(Register(unit, as_of, rules), (merchant_id,), hops, most_merchants)
 
 
 def surroundings_in(
-    register: Register, merchant_id: str, hops: int = HOPS, most_merchants: int = MOST_MERCHANTS
+    register: Register, merchants: Sequence[str], hops: int = HOPS, most_merchants: int = MOST_MERCHANTS
 ) -> Surroundings:
-    """The same from a register, which several looks may share."""
+    """The same around any of these merchants, from a register which several looks may share."""
     if not 1 <= hops <= MOST_HOPS:
         raise InvalidSetting(field="hops", value=hops, reason=f"from 1 to {MOST_HOPS}")
     walk = _Walk(register, most_merchants)
-    edge = [merchant_id]
+    edge = list(merchants)
     for _ in range(hops):
         edge = walk.hop(edge)
     return Surroundings(tuple(sorted(walk.holdings, key=_by_id)), in_order(walk.hubs), walk.complete)

@@ -16,6 +16,7 @@ from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 
 from ..errors import NotFound
 from .lending import Row, keyed
+from .lists import Listed, listed
 from .tables_merchants import SHOPS
 from .tables_sales import (
     BATCHES,
@@ -341,8 +342,8 @@ _SHOWN = (
     select(LINES)
     .where(*keyed(LINES), LINES.c.shop == bindparam("shop"))
     .where(LINES.c.paid_day >= bindparam("first"), LINES.c.paid_day <= bindparam("last"))
-    .order_by(LINES.c.paid_day, LINES.c.order_id, LINES.c.line_id)
 )
+_AS_PAID = (LINES.c.paid_day, LINES.c.order_id, LINES.c.line_id)
 _OF_ORDERS = select(LINES).where(
     *keyed(LINES),
     LINES.c.shop == bindparam("shop"),
@@ -366,15 +367,15 @@ def lines_of(unit: Unit, bucket: int, shops: Sequence[int], until: date, at: int
     return [*unit.execute(_LINES_AT, values).all(), *unit.execute(_OLD_LINES_OF, values).all()]
 
 
-def shown_lines(unit: Unit, shop: Row, first: date, last: date) -> Iterator[Row]:
-    """A shop's lines paid from *first* to *last*, both counted, by day."""
+def shown_lines(unit: Unit, shop: Row, first: date, last: date, latest: int | None = None) -> Listed[Row]:
+    """A shop's lines paid from *first* to *last*, both counted, by day; all or the *latest* so many."""
     values = {
         "bucket": shop.bucket,
         "shop": shop.number,
         "first": first.toordinal(),
         "last": last.toordinal(),
     }
-    yield from unit.execute(_SHOWN, values)
+    return listed(unit, _SHOWN, _AS_PAID, latest, values)
 
 
 def lines_of_orders(unit: Unit, shop: Row, orders: Sequence[str]) -> Iterator[Row]:
@@ -396,7 +397,8 @@ _START = upsert(IMPORTS).on_conflict_do_nothing(index_elements=["tenant", "key"]
 _IMPORT = select(IMPORTS).where(*_IMPORT_TABLE, IMPORTS.c.id == bindparam("id"))
 _IMPORT_LOCKED = _IMPORT.with_for_update()
 _IMPORT_KEYED = select(IMPORTS).where(*_IMPORT_TABLE, IMPORTS.c.key == bindparam("key"))
-_IMPORTS = select(IMPORTS).where(*_IMPORT_TABLE).order_by(IMPORTS.c.started_at, IMPORTS.c.id)
+_IMPORTS = select(IMPORTS).where(*_IMPORT_TABLE)
+_AS_STARTED = (IMPORTS.c.started_at, IMPORTS.c.id)
 _ADVANCE = (
     update(IMPORTS)
     .where(IMPORTS.c.tenant == bindparam("of_tenant"), IMPORTS.c.id == bindparam("of_id"))
@@ -428,6 +430,11 @@ def start_import(unit: Unit, row: dict[str, Any]) -> Row:
     return unit.execute(_IMPORT_KEYED, {"key": row["key"]}).one()
 
 
+def import_keyed(unit: Unit, key: str) -> Row | None:
+    """The import that was started under a key."""
+    return unit.execute(_IMPORT_KEYED, {"key": key}).first()
+
+
 def import_row(unit: Unit, import_id: str, *, lock: bool = False) -> Row:
     """An import. Raises NotFound."""
     row = unit.execute(_IMPORT_LOCKED if lock else _IMPORT, {"id": import_id}).first()
@@ -436,10 +443,9 @@ def import_row(unit: Unit, import_id: str, *, lock: bool = False) -> Row:
     return row
 
 
-def imports(unit: Unit) -> Sequence[Row]:
-    """All imports, oldest first."""
-    rows: Sequence[Row] = unit.execute(_IMPORTS).all()
-    return rows
+def imports(unit: Unit, latest: int | None = None) -> Listed[Row]:
+    """Imports, oldest first; all or the *latest* so many."""
+    return listed(unit, _IMPORTS, _AS_STARTED, latest)
 
 
 def advance_import(unit: Unit, import_id: str, at: int, done: int, stored: Stored, duplicates: int) -> None:

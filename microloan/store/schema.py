@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +23,40 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 #: Every schema there has been, oldest first; the last is the one this version works with.
 REVISIONS = ("0001",)
 
+_ALTERED = "run: microloan verify; find out who changed it; microloan init --sql prints how it was made"
+_REMAINS = "tables of a book are there without their version: restore a backup, or begin in an empty database"
+
 _UPGRADE_LOCK = text("SELECT pg_advisory_xact_lock(7309453671285514612)")
 _REVISION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """The schema found (``none`` where there is no book), the one needed, and what to do about a difference."""
+    """The schema found (``none`` where there is no book), the one needed, and what to do about a difference.
+
+    ``differences`` names what is not as the migrations made it: "trigger ml_event_no_update is missing".
+    """
 
     found: str
     needed: str
     remedy: str = ""
+    differences: tuple[str, ...] = ()
 
     @property
     def current(self) -> bool:
         """Nothing is to be done."""
-        return self.found == self.needed
+        return self.found == self.needed and not self.differences
 
 
 def schema_status(connection: Connection) -> SchemaStatus:
-    """Which schema the database has, and what to do when it is not the one this version works with."""
-    return _status(revision(connection))
+    """Which schema the database has, part by part, and what to do when it is not the one this version works with."""
+    status = _status(revision(connection))
+    if not status.current:
+        return status
+    from .inspection import differences
+
+    found = tuple(differences(connection))
+    return replace(status, remedy=_ALTERED if found else "", differences=found)
 
 
 def _status(found: str) -> SchemaStatus:
@@ -57,7 +70,10 @@ def _status(found: str) -> SchemaStatus:
 
 def require_current(connection: Connection) -> None:
     """Raise SchemaMismatch, with what to do, unless schema and code agree; looks at the revision alone."""
-    status = _status(str(connection.execute(_REVISION).scalar()))
+    _refuse_unless(_status(_recorded(connection)))
+
+
+def _refuse_unless(status: SchemaStatus) -> None:
     if not status.current:
         raise SchemaMismatch(found=status.found, needed=status.needed, remedy=status.remedy)
 
@@ -66,27 +82,45 @@ def revision(connection: Connection) -> str:
     """The revision the database is at; ``none`` where our tables are not."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return "none"
-    found = connection.execute(_REVISION).scalar()
-    return "none" if found is None else str(found)
+    return _recorded(connection)
+
+
+def _recorded(connection: Connection) -> str:
+    return str(connection.execute(_REVISION).scalar() or "none")
 
 
 def upgrade(connection: Connection) -> SchemaStatus:
     """Bring the schema up to date inside the connection's transaction; a second one waits and finds nothing to do.
 
-    Raises SchemaMismatch for a schema newer than the code.
+    Raises SchemaMismatch for a schema newer than the code, and for tables without a version: made in part by somebody else.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(_UPGRADE_LOCK)
-    status = schema_status(connection)
+    _begin(connection)
+    status = _status(revision(connection))
     if status.current:
         return status
-    if status.found != "none" and status.found not in REVISIONS:
-        raise SchemaMismatch(found=status.found, needed=status.needed, remedy=status.remedy)
+    if status.found == "none":
+        _refuse_remains(connection, status)
+    elif status.found not in REVISIONS:
+        _refuse_unless(status)
     from alembic import command
 
     with _alembic_of_the_host():
         command.upgrade(_alembic({"connection": connection}), "head")
-    return schema_status(connection)
+    return _status(revision(connection))
+
+
+def _begin(connection: Connection) -> None:
+    """Python's SQLite driver begins before rows are written, not before tables are made: a rollback would leave those."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_UPGRADE_LOCK)
+    elif not getattr(connection.connection.driver_connection, "in_transaction", True):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _refuse_remains(connection: Connection, status: SchemaStatus) -> None:
+    remains = sorted(name for name in inspect(connection).get_table_names() if name.startswith("ml_"))
+    if set(remains) - {VERSION_TABLE}:
+        raise SchemaMismatch(found=status.found, needed=status.needed, remedy=_REMAINS)
 
 
 def offline_sql(dialect: str) -> str:
@@ -101,10 +135,14 @@ def offline_sql(dialect: str) -> str:
 def include_name(name: str | None, kind: str, parent_names: object) -> bool:
     """For a host's Alembic: True for what is not ours. ``context.configure(include_name=microloan.alembic.include_name)``.
 
-    >>> include_name("ml_loan", "table", {}), include_name("customer", "table", {})
-    (False, True)
+    Ours are the tables this version has, not whatever begins like them.
+
+    >>> include_name("ml_loan", "table", {}), include_name("customer", "table", {}), include_name("ml_customer", "table", {})
+    (False, True, True)
     """
-    return not (kind == "table" and name is not None and name.startswith("ml_"))
+    from .tables import metadata
+
+    return not (kind == "table" and (name == VERSION_TABLE or name in metadata.tables))
 
 
 @contextmanager

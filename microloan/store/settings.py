@@ -65,6 +65,12 @@ def settings_named(unit: Unit, name: str) -> list[Row]:
     return list(latest.values())
 
 
+def entries(unit: Unit, name: str) -> Sequence[Row]:
+    """Everything a setting ever was, in the order of the days it counts from and of its making."""
+    rows: Sequence[Row] = unit.execute(_NAMED, {"name": name}).all()
+    return rows
+
+
 def put_setting(unit: Unit, name: str, day: date, value: str) -> None:
     """Set a setting from a day on; what it was before stays on file."""
     seq = unit.execute(_NEXT_SEQ, {"name": name, "day": day}).scalar()

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Text
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, table_args, table_of
-from .tables_lending import append_only
+from .guards import append_only
 
 
 class ProvisionRow(Base, table=True):
@@ -28,7 +28,7 @@ class ProvisionRow(Base, table=True):
 
 
 class SealRow(Base, table=True):
-    """What the close of a day seals: the heads of the chains that grew on that day, chained to the seal before."""
+    """What the close of a day seals: the heads of the chains that grew that day and the journal booked, chained to the last."""
 
     __tablename__ = "ml_seal"
     __table_args__ = table_args()
@@ -36,6 +36,8 @@ class SealRow(Base, table=True):
     bucket: int = Field(primary_key=True, sa_type=BigInt)
     day: date = Field(primary_key=True, sa_type=Day)
     heads: int = Field(sa_type=BigInt)
+    lines: int = Field(sa_type=BigInt)
+    journal: str = Field(sa_type=Text)  # the digest of these lines
     prev_hash: str = Field(sa_type=Text)
     hash: str = Field(sa_type=Text)
 

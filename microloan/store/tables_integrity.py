@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import DDL, CheckConstraint, Connection, Index, Table, Text, event, text
+from sqlalchemy import CheckConstraint, Index, Table, Text, text
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, table_args, table_of
-from .tables_lending import append_only, guards
+from .guards import append_only, guard, not_replaced, refusal
 
 
 class RequestRow(Base, table=True):
@@ -80,16 +79,22 @@ ANSWERED = ("status", "decided_by", "decided_at", "note", "command")
 
 
 def request_guards(dialect: str) -> tuple[str, ...]:
-    """The statements that let a request be answered once, and neither changed nor taken away."""
+    """The statements that let a request be answered once, and neither changed, replaced nor taken away.
+
+    Of what is asked for while the same waits, SQLite keeps the one that waits (REPLACE would delete it).
+    """
     table, asked = REQUESTS.name, [name for name in map(str, REQUESTS.columns.keys()) if name not in ANSWERED]
     if dialect == "sqlite":
         changed = " OR ".join(
             ("OLD.status <> 'waiting'", *(f"NEW.{name} IS NOT OLD.{name}" for name in asked))
         )
-        refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        waits = "tenant = NEW.tenant AND asked_hash = NEW.asked_hash AND status = 'waiting' AND id <> NEW.id"
         return (
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE ON {table} WHEN {changed} {refuse}",
-            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}",
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE ON {table} WHEN {changed} {refusal(table)}",
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refusal(table)}",
+            not_replaced(REQUESTS),
+            f"CREATE TRIGGER {table}_waits_once BEFORE INSERT ON {table} WHEN NEW.status = 'waiting' "  # noqa: S608
+            f"AND EXISTS (SELECT 1 FROM {table} WHERE {waits}) BEGIN SELECT RAISE(IGNORE); END",
         )
     new, old = (", ".join(f"{row}.{name}" for name in asked) for row in ("NEW", "OLD"))
     refuse = "EXECUTE FUNCTION ml_append_only()"
@@ -101,12 +106,4 @@ def request_guards(dialect: str) -> tuple[str, ...]:
     )
 
 
-def _guard_requests(table: Table, connection: Connection, **_: Any) -> None:
-    function, *_rest = guards(table.name, connection.dialect.name)
-    if connection.dialect.name == "postgresql":
-        connection.execute(DDL(function))  # type: ignore[no-untyped-call]
-    for statement in request_guards(connection.dialect.name):
-        connection.execute(DDL(statement))  # type: ignore[no-untyped-call]
-
-
-event.listen(REQUESTS, "after_create", _guard_requests)
+guard(REQUESTS, request_guards)

@@ -8,12 +8,12 @@ the replay, which ``verify`` rebuilds and compares.
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import DDL, CheckConstraint, Connection, Index, Table, Text, UniqueConstraint, event, text
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, among, table_args, table_of
+from .guards import append_only, four_eyes_as_set, guard
 
 FLAG = "{0} IN (0, 1)"
 
@@ -87,6 +87,7 @@ class OfferRow(Base, table=True):
         among("status", "offered", "signed", "expired", "superseded"),
         CheckConstraint("limit_minor >= 0 AND seasonal_limit_minor >= 0", name="limits"),
         CheckConstraint("(seasonal_limit_minor = 0) = (seasonal_until IS NULL)", name="seasonal"),
+        Index(None, "tenant", "bucket", "merchant"),
         Index(
             "uq_ml_offer_open", "tenant", "bucket", "merchant", unique=True,
             sqlite_where=text("status = 'offered'"),
@@ -347,34 +348,5 @@ JOURNAL = table_of(JournalRow)
 OUTBOX = table_of(OutboxRow)
 COMMANDS = table_of(CommandRow)
 
-
-def guards(table: str, dialect: str) -> tuple[str, ...]:
-    """The statements that make a table append-only on a database."""
-    if dialect == "sqlite":
-        return tuple(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            for verb in ("UPDATE", "DELETE")
-        )
-    return (
-        "CREATE OR REPLACE FUNCTION ml_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME; END $$",
-        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
-        "FOR EACH ROW EXECUTE FUNCTION ml_append_only()",
-        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ml_append_only()",
-    )
-
-
-def _guard(table: Table, connection: Connection, **_: Any) -> None:
-    for statement in guards(table.name, connection.dialect.name):
-        connection.execute(DDL(statement))  # type: ignore[no-untyped-call]
-
-
-def append_only(*tables: Table) -> None:
-    """Nobody may change or take away a row of these tables, on any database."""
-    for table in tables:
-        event.listen(table, "after_create", _guard)
-
-
+guard(BOOKS, four_eyes_as_set)
 append_only(SETTINGS, EVENTS, JOURNAL)

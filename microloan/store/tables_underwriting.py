@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Index, Table, Text, UniqueConstraint
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, table_args, table_of
-from .tables_lending import append_only
+from .guards import append_only
 
 
 class PolicyRow(Base, table=True):

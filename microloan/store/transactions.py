@@ -11,6 +11,7 @@ import os
 import random
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -20,23 +21,41 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ..errors import IntegrityBroken, MicroloanError, NoDatabase, Retryable, StorageFailed
-from .base import BUSY_SECONDS, create_private_file, database_file, prepare_file, writing
+from ..errors import (
+    BadInput,
+    DatabaseWarning,
+    IntegrityBroken,
+    MicroloanError,
+    NoDatabase,
+    Retryable,
+    SnapshotNeeded,
+    StorageFailed,
+)
+from ..free_text import NO_TEXT
+from . import base, sqlite_file
+from .base import BUSY_SECONDS, writing
 
 T = TypeVar("T")
 Act = Callable[[Connection], T]
 
-#: How long a command of our own queues for a busy database before it gives up.
-PATIENCE_SECONDS = 30.0
-
 _LONGEST_PAUSE = 0.003
 
 _SQLITE_BUSY = {5, 6}  # BUSY and LOCKED, of any extended kind
+_SQLITE_NOT_WRITABLE = {8, 14}  # READONLY and CANTOPEN
+_READ_ONLY = "reading too needs its file and folder writable, SQLite keeps a log beside it: allow that, or read a copy elsewhere"
 _TRY_AGAIN = {"40001", "40P01", "55P03"}
 _NO_TABLE = "42P01"
+# Levels at which a transaction of PostgreSQL sees one moment, that of its first statement.
+_ONE_MOMENT = ("REPEATABLE READ", "SERIALIZABLE")
+# The server ends a session, or is not ready for one. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_ENDED = {"57P01", "57P02", "57P03"}
+_COMMITTED = (
+    "the connection was lost at the commit, so the command may have been done: look before you repeat it, "
+    "or repeat it with the same idempotency key"
+)
 
 #: What drivers raise, by way of SQLAlchemy or not; over a damaged SQLite schema Python's fails while it words its complaint.
-FAULTS = (DBAPIError, sqlite3.Error, UnicodeDecodeError)
+FAULTS = (DBAPIError, sqlite3.Error, UnicodeError)
 
 # A write that changes nothing: takes SQLite's write lock before the first read of a host's deferred transaction,
 # which could not be upgraded afterwards. https://sqlite.org/isolation.html
@@ -54,6 +73,10 @@ class Transactions(Protocol):
 
     def read(self, act: Act[T]) -> T:
         """Run *act* in a transaction that takes no write lock."""
+        ...
+
+    def snapshot(self, act: Act[T]) -> T:
+        """As :meth:`read`, where everything *act* reads is of one moment, though others write meanwhile."""
         ...
 
     def define(self, act: Act[T]) -> T:
@@ -81,30 +104,38 @@ class OwnEngine:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
-        self.file = database_file(engine.url)
+        self.file = sqlite_file.database_file(engine.url)
 
     def write(self, act: Act[T]) -> T:
-        """Run *act*, commit; queue and run it again while the database says busy. Raises Retryable after 30 seconds."""
+        """Run *act*, commit; queue and run it again while the database says busy, or has lost the connection before that.
+
+        Raises Retryable after 30 seconds, StorageFailed where the connection was lost at the commit: whether it was done
+        nobody knows then, and to run it again could do it twice.
+        """
         return self._patiently(lambda: self._once(act, writes=True))
 
     def read(self, act: Act[T]) -> T:
         """Run *act* on one snapshot of the database."""
         return self._patiently(lambda: self._once(act, writes=False))
 
+    def snapshot(self, act: Act[T]) -> T:
+        """As :meth:`read`, which is one."""
+        return self.read(act)
+
     def define(self, act: Act[T]) -> T:
         """Run *act*, which changes the schema, as one transaction."""
         return self.write(act)
 
     def prepare(self) -> None:
-        """Make a SQLite file ready, once in its life. Raises StorageFailed for a file that is something else."""
+        """Make a SQLite file ready, and private. Raises StorageFailed for a file that is empty or something else."""
         if self.file is not None:
-            create_private_file(self.file)
+            sqlite_file.create_book_file(self.file)
         if self.dialect == "sqlite":
             self._patiently(self._prepare_once)
 
     def _prepare_once(self) -> None:
         with self.telling():
-            prepare_file(self.engine)
+            sqlite_file.prepare_file(self.engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -134,8 +165,16 @@ class OwnEngine:
         refuse_missing_file(self.file)
         with self.telling(), self.engine.connect() as connection:
             marked = writing(connection) if writes else self._one_snapshot(connection)
-            with marked.begin():
-                return act(marked)
+            acted = False
+            try:
+                with marked.begin():
+                    result = act(marked)
+                    acted = True
+            except DBAPIError as fault:
+                if acted and writes and connection_lost(fault):
+                    raise StorageFailed(database=self.engine.url.database or "", reason=_COMMITTED) from None
+                raise
+            return result
 
     def _one_snapshot(self, connection: Connection) -> Connection:
         if self.dialect == "sqlite":
@@ -143,7 +182,7 @@ class OwnEngine:
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def _patiently(self, once: Callable[[], T]) -> T:
-        deadline, turn = time.monotonic() + PATIENCE_SECONDS, 0
+        deadline, turn = time.monotonic() + base.PATIENCE_SECONDS, 0
         while True:
             turn += 1
             try:
@@ -163,6 +202,7 @@ class HostSession:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._looked_at = False
 
     def write(self, act: Act[T]) -> T:
         """Run *act* inside the host's transaction, under a savepoint. Raises Retryable for the host to try all again."""
@@ -170,13 +210,34 @@ class HostSession:
             connection = self.session.connection()  # the host may begin here, and find the database busy
             if connection.dialect.name == "sqlite":
                 connection.execute(_TAKE_WRITE_LOCK)
+            self._look_at(connection)
             with connection.begin_nested():
                 return act(connection)
 
     def read(self, act: Act[T]) -> T:
         """Run *act* inside the host's transaction."""
         with self.telling():
-            return act(self.session.connection())
+            connection = self.session.connection()
+            self._look_at(connection)
+            return act(connection)
+
+    def snapshot(self, act: Act[T]) -> T:
+        """Run *act* inside the host's transaction, where that shows one moment. Raises SnapshotNeeded where it does not.
+
+        SQLite's driver begins no transaction before the host writes: one is begun here, and ended if nobody wrote in it.
+        PostgreSQL cannot change the level of a transaction that has begun, and another connection would not see what the
+        host has not committed: figures of several moments are refused, not shown.
+        """
+        with self.telling():
+            connection = self.session.connection()
+            self._look_at(connection)
+            if connection.dialect.name == "sqlite":
+                with sqlite_file.one_moment(connection):
+                    return act(connection)
+            level = connection.get_isolation_level()
+            if level not in _ONE_MOMENT:
+                raise SnapshotNeeded(level=level)
+            return act(connection)
 
     def define(self, act: Act[T]) -> T:
         """Run *act*, which changes the schema, inside the host's transaction."""
@@ -188,6 +249,14 @@ class HostSession:
         with self.telling():
             connection = self.session.connection()
         yield connection
+
+    def _look_at(self, connection: Connection) -> None:
+        """Once: a host's SQLite may be set up so that what was committed can be lost. After the write lock is taken."""
+        if self._looked_at:
+            return
+        self._looked_at = True
+        for weakness in sqlite_file.weaknesses(connection):
+            warnings.warn(weakness, DatabaseWarning, stacklevel=2)
 
     def telling(self) -> AbstractContextManager[None]:
         """What the database says against our own statements, as one of our errors."""
@@ -214,20 +283,32 @@ def refuse_missing_file(path: Path | None) -> None:
 
 def understood(fault: Exception, database: str) -> MicroloanError:
     """A database error as one of ours; values of the statement are never in it."""
+    if isinstance(fault, UnicodeEncodeError):
+        return BadInput(field="text", value="…", reason=NO_TEXT)
     if isinstance(fault, UnicodeDecodeError):
         return StorageFailed(database=database, reason="its schema is damaged; restore a backup")
     cause = getattr(fault, "orig", fault)
     if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BUSY:
         return Retryable(reason="the database is busy")
     state = getattr(cause, "sqlstate", None)
+    if connection_lost(fault):
+        return Retryable(reason="the connection to the database was lost")
     if state in _TRY_AGAIN:
         return Retryable(reason="another command was in the way")
     if state == _NO_TABLE or "no such table" in str(cause):
         return NoDatabase(database=database, reason="no book in it")
     reason = _first_line(cause)
+    if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_NOT_WRITABLE:
+        return StorageFailed(database=database, reason=f"{reason}; {_READ_ONLY}")
     if type(fault).__name__ == "IntegrityError":
         return IntegrityBroken(subject=database, reason=f"the database refused it: {reason}")
     return StorageFailed(database=database, reason=reason)
+
+
+def connection_lost(fault: Exception) -> bool:
+    """Whether the connection ended under the statement: class 08, a server that stops, or as the driver tells it."""
+    state = str(getattr(getattr(fault, "orig", fault), "sqlstate", None) or "")
+    return state.startswith("08") or state in _ENDED or bool(getattr(fault, "connection_invalidated", False))
 
 
 def _first_line(cause: object) -> str:

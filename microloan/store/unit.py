@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from ..errors import NoBook, NotFound
+from ..free_text import guard_text
 from ..products import Product
 from .tables_lending import BOOKS, BUCKETS
 
@@ -98,7 +99,8 @@ class Unit:
         return self.known.settings
 
     def bucket_of(self, merchant: str) -> int:
-        """The bucket of a merchant: a hash that never changes."""
+        """The bucket of a merchant: a hash that never changes. Raises BadInput for what can be nobody's id."""
+        guard_text("merchant", merchant)
         return bucket_of(merchant, self.book.buckets)
 
     def new_id(self, kind: str, bucket: int) -> str:

@@ -2,41 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, except_, exists, func, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    and_,
+    bindparam,
+    except_,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+    union,
+)
 
+from ..days import day_number
 from .base import Day
-from .lending import Row, columns, keyed
+from .damaged import Damaged, readable
+from .kept_lines import BATCH, Kept, batches, kept_lines
+from .lending import Row, fixed, keyed
 from .tables_closing import SEALS
-from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OUTBOX
+from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OFFERS, OUTBOX
+from .tables_underwriting import DECISIONS
 from .unit import Unit
 
-#: Facilities read together, with all that belongs to them.
-BATCH = 500
-
-_FACILITIES_IN = (
-    select(*columns(FACILITIES))
+_FACILITIES_AFTER = (
+    select(FACILITIES.c.id)
     .where(*keyed(FACILITIES), FACILITIES.c.id > bindparam("after"))
     .order_by(FACILITIES.c.id)
     .limit(BATCH)
 )
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_EVENTS_OF = (
-    select(EVENTS)
-    .where(*keyed(EVENTS), EVENTS.c.facility.in_(_IDS))
-    .order_by(EVENTS.c.facility, EVENTS.c.seq)
+# Anchored by a command or a close since: a walk sets a loan's formulas from the day it ends on.
+_SET_SINCE = or_(
+    and_(ACCRUALS.c.day_count == 0, ACCRUALS.c.anchor_n > bindparam("actual")),
+    and_(ACCRUALS.c.day_count == 1, ACCRUALS.c.anchor_n > bindparam("thirty")),
 )
-_LOANS_OF = select(*columns(LOANS)).where(*keyed(LOANS), LOANS.c.facility.in_(_IDS))
-_ACCRUALS_OF = select(*columns(ACCRUALS)).where(
-    *keyed(ACCRUALS, "product", "class", "memo"),
-    ACCRUALS.c.component.in_(("interest", "penalty")),
-    ACCRUALS.c.loan.in_(_IDS),
+_TOUCHED_SINCE = union(
+    select(EVENTS.c.facility).where(*keyed(EVENTS), EVENTS.c.booked_on > bindparam("since", type_=Day)),
+    select(LOANS.c.facility)
+    .join(
+        ACCRUALS,
+        and_(
+            ACCRUALS.c.tenant == LOANS.c.tenant,
+            ACCRUALS.c.bucket == LOANS.c.bucket,
+            ACCRUALS.c.loan == LOANS.c.id,
+        ),
+    )
+    .where(*keyed(ACCRUALS), _SET_SINCE),
+)
+_OFFERS_OPEN = select(OFFERS).where(*keyed(OFFERS), OFFERS.c.status == fixed("offered"))
+_DECIDED = select(DECISIONS.c.id, DECISIONS.c.merchant).where(*keyed(DECISIONS), DECISIONS.c.id.in_(_IDS))
+_DAY_NOTICES = select(OUTBOX.c.id, OUTBOX.c.type, OUTBOX.c.subject, OUTBOX.c.data).where(
+    *keyed(OUTBOX), OUTBOX.c.facility == ""
+)
+_FIRST_SEALED = select(func.min(SEALS.c.day)).where(SEALS.c.tenant == bindparam("tenant"))
+_INITS = select(COMMANDS.c.request_hash).where(
+    COMMANDS.c.tenant == bindparam("tenant"), COMMANDS.c.operation == "init"
 )
 _ACCRUALS_IN = select(func.count()).select_from(ACCRUALS).where(*keyed(ACCRUALS))
-_EVENT_HASH = select(EVENTS.c.hash).where(*keyed(EVENTS, "facility", "seq"))
+_HASHES_AT = select(EVENTS.c.facility, EVENTS.c.hash).where(
+    *keyed(EVENTS, "seq"), EVENTS.c.facility.in_(_IDS)
+)
+_COMMANDS_OF = (
+    select(EVENTS.c.command)
+    .where(*keyed(EVENTS), type_coerce(EVENTS.c.booked_on, BigInteger) == bindparam("day"))
+    .distinct()
+)
+_OPERATION = select(COMMANDS.c.operation).where(
+    COMMANDS.c.tenant == bindparam("tenant"), COMMANDS.c.id == bindparam("id")
+)
 _SAME_EVENT = (
     (EVENTS.c.tenant == OUTBOX.c.tenant) & (EVENTS.c.bucket == OUTBOX.c.bucket) & (EVENTS.c.id == OUTBOX.c.id)
 )
@@ -44,7 +83,7 @@ _DAYS_SEALED = select(SEALS.c.bucket, SEALS.c.day).where(SEALS.c.tenant == bindp
 _DAYS_TOLD = select(OUTBOX.c.bucket, type_coerce(OUTBOX.c.seq, Day)).where(
     OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.facility == ""
 )
-_STRAYS = {
+_STRAY_EVENTS = {
     "event_without_facility": select(EVENTS.c.id).where(
         EVENTS.c.tenant == bindparam("tenant"),
         ~exists().where(
@@ -53,6 +92,17 @@ _STRAYS = {
             FACILITIES.c.id == EVENTS.c.facility,
         ),
     ),
+    "event_without_notice": select(EVENTS.c.id).where(
+        EVENTS.c.tenant == bindparam("tenant"), ~exists().where(_SAME_EVENT)
+    ),
+    "event_without_command": select(EVENTS.c.id).where(
+        EVENTS.c.tenant == bindparam("tenant"),
+        EVENTS.c.kind != "facility_expired",  # the close's own
+        ~exists().where(COMMANDS.c.tenant == EVENTS.c.tenant, COMMANDS.c.id == EVENTS.c.command),
+    ),
+}
+_STRAYS: dict[str, Any] = {
+    **_STRAY_EVENTS,
     "accrual_without_loan": select(ACCRUALS.c.loan).where(
         ACCRUALS.c.tenant == bindparam("tenant"),
         ~exists().where(
@@ -66,62 +116,62 @@ _STRAYS = {
     ),
     "notice_without_close": except_(_DAYS_TOLD, _DAYS_SEALED),
     "close_without_notice": except_(_DAYS_SEALED, _DAYS_TOLD),
-    "event_without_notice": select(EVENTS.c.id).where(
-        EVENTS.c.tenant == bindparam("tenant"), ~exists().where(_SAME_EVENT)
-    ),
     "key_without_answer": select(COMMANDS.c.id).where(
         COMMANDS.c.tenant == bindparam("tenant"), COMMANDS.c.key.is_not(None), COMMANDS.c.result.is_(None)
-    ),
-    "event_without_command": select(EVENTS.c.id).where(
-        EVENTS.c.tenant == bindparam("tenant"),
-        EVENTS.c.kind != "facility_expired",  # the close's own
-        ~exists().where(COMMANDS.c.tenant == EVENTS.c.tenant, COMMANDS.c.id == EVENTS.c.command),
     ),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A facility with its events by sequence, its loans by id, and the accrual rows of each loan."""
+def facilities_in(unit: Unit, bucket: int, since: date | None = None) -> Iterator[Kept]:
+    """All facilities of a bucket by id, read some hundred at a time; or those touched after the day *since*.
 
-    facility: Row
-    events: list[Row]
-    loans: list[Row]
-    accruals: dict[str, list[Row]]
+    Touched are a facility with an event, and one of a loan whose formulas a command or a close has set.
+    """
+    for ids in _all(unit, bucket) if since is None else _touched(unit, bucket, since):
+        yield from kept_lines(unit, bucket, ids)
 
 
-def facilities_in(unit: Unit, bucket: int) -> Iterator[Kept]:
-    """All facilities of a bucket by id, read some hundred at a time."""
+def _all(unit: Unit, bucket: int) -> Iterator[Sequence[str]]:
     after = ""
-    while rows := unit.execute(_FACILITIES_IN, {"bucket": bucket, "after": after}).all():
-        after = rows[-1].id
-        ids = {"bucket": bucket, "ids": [row.id for row in rows]}
-        events = _grouped(unit.execute(_EVENTS_OF, ids), "facility")
-        loans = _grouped(sorted(unit.execute(_LOANS_OF, ids), key=lambda row: str(row.id)), "facility")
-        accruals = _accruals_of(unit, bucket, [loan for group in loans.values() for loan in group])
-        for row in rows:
-            yield Kept(row, events.get(row.id, []), loans.get(row.id, []), accruals)
+    while ids := unit.execute(_FACILITIES_AFTER, {"bucket": bucket, "after": after}).scalars().all():
+        after = ids[-1]
+        yield ids
 
 
-def _grouped(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(getattr(row, column), []).append(row)
-    return groups
+def _touched(unit: Unit, bucket: int, since: date) -> Iterator[Sequence[str]]:
+    numbers = {"actual": day_number(since, "actual"), "thirty": day_number(since, "30E/360")}
+    found = unit.execute(_TOUCHED_SINCE, {"bucket": bucket, "since": since} | numbers)
+    yield from batches(sorted(found.scalars()))
 
 
-def _accruals_of(unit: Unit, bucket: int, loans: Iterable[Row]) -> dict[str, list[Row]]:
-    """The accrual rows of loans, under the class their rows name."""
-    named: dict[tuple[str, str, int], list[str]] = {}
-    for loan in loans:
-        named.setdefault((loan.product, loan.class_, loan.memo), []).append(loan.id)
-    found: dict[str, list[Row]] = {}
-    for (product, class_, memo), ids in named.items():
-        for part in range(0, len(ids), BATCH):
-            key = {"bucket": bucket, "product": product, "class": class_, "memo": memo}
-            rows = unit.execute(_ACCRUALS_OF, key | {"ids": ids[part : part + BATCH]})
-            found |= _grouped(rows, "loan")
+def open_offers(unit: Unit, bucket: int) -> tuple[list[Row], list[Damaged]]:
+    """The offers of a bucket that can still be signed; and those that cannot be read."""
+    return readable(unit, _OFFERS_OPEN, {"bucket": bucket}, OFFERS.c.id, OFFERS.c.id)
+
+
+def day_notices(unit: Unit, bucket: int) -> dict[str, Row]:
+    """The notices that a bucket has closed its days, by id: type, subject, data."""
+    return {row.id: row for row in unit.execute(_DAY_NOTICES, {"bucket": bucket})}
+
+
+def merchants_decided(unit: Unit, bucket: int, decisions: Sequence[str]) -> dict[str, str]:
+    """Of these decisions those on file, each with its merchant."""
+    return {
+        row.id: row.merchant
+        for part in batches(decisions)
+        for row in unit.execute(_DECIDED, {"bucket": bucket, "ids": part})
+    }
+
+
+def first_day_sealed(unit: Unit) -> date | None:
+    """The first day any bucket has closed; None while there is none."""
+    found: date | None = unit.execute(_FIRST_SEALED).scalar()
     return found
+
+
+def init_hashes(unit: Unit) -> set[str]:
+    """The request hashes of every `init`: of the one that made the book, and of those that found it open."""
+    return set(unit.execute(_INITS).scalars())
 
 
 def accruals_in(unit: Unit, bucket: int) -> int:
@@ -129,16 +179,35 @@ def accruals_in(unit: Unit, bucket: int) -> int:
     return int(unit.execute(_ACCRUALS_IN, {"bucket": bucket}).scalar())
 
 
-def event_hash(unit: Unit, bucket: int, facility: str, seq: int) -> str | None:
-    """The hash of one event of a chain; None when there is no such event."""
-    found: str | None = unit.execute(
-        _EVENT_HASH, {"bucket": bucket, "facility": facility, "seq": seq}
-    ).scalar()
-    return found
+def event_hashes(unit: Unit, bucket: int, events: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """The hashes of events by facility and sequence, of those that are there."""
+    at: dict[int, list[str]] = {}
+    for facility, seq in events:
+        at.setdefault(seq, []).append(facility)
+    return {
+        (row.facility, seq): row.hash
+        for seq, facilities in at.items()
+        for part in batches(facilities)
+        for row in unit.execute(_HASHES_AT, {"bucket": bucket, "seq": seq, "ids": part})
+    }
 
 
-def strays(unit: Unit) -> Iterator[tuple[str, str]]:
-    """What belongs to nothing: what it is, and its id."""
-    for code, query in _STRAYS.items():
+def commands_with_events(unit: Unit, bucket: int, day: int) -> set[str]:
+    """The commands that booked events on a day, given as an ordinal."""
+    return set(unit.execute(_COMMANDS_OF, {"bucket": bucket, "day": day}).scalars())
+
+
+def released(unit: Unit, command: str) -> bool:
+    """Whether a command on file let a held loan go on."""
+    return bool(unit.execute(_OPERATION, {"id": command}).scalar() == "release")
+
+
+def strays(unit: Unit, since: date | None = None) -> Iterator[tuple[str, str]]:
+    """What belongs to nothing: what it is, and its id; of all there is, or of events booked after the day *since*."""
+    for code, query in (_STRAYS if since is None else _since(since)).items():
         for found in unit.execute(query):
             yield code, " ".join(map(str, found))
+
+
+def _since(day: date) -> dict[str, Any]:
+    return {code: query.where(EVENTS.c.booked_on > day) for code, query in _STRAY_EVENTS.items()}

@@ -124,7 +124,11 @@ class Shift:
 
     @property
     def largest(self) -> Decimal:
-        """The largest monthly index; above 0.25 the population is another one."""
+        """The largest monthly index; above 0.25 the population is another one.
+
+        >>> Shift("tenure", (Decimal("0.02"), Decimal("0.31"), Decimal("0.11"))).largest
+        Decimal('0.31')
+        """
         return max(self.monthly, default=Decimal(0))
 
 

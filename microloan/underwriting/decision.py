@@ -34,7 +34,7 @@ from .features import (
 from .flow import SalesLines, sales_lines
 from .frames import Shape, is_duckdb, is_spark, on_spark, parts_of
 from .genuine import Finding, findings
-from .limit import Applicant, Basis, Cap, Limit, Row, SeasonalLimit, Step, credit_limit
+from .limit import Applicant, Basis, Cap, Limit, Row, SeasonalLimit, Step, credit_limit, step
 from .policy import Grade, Policy
 from .reasons import Reason, in_precedence, reason
 from .relations import relation_from, relation_values
@@ -94,7 +94,12 @@ class Decision:
 
     @property
     def limit(self) -> Decimal:
-        """The limit in major units."""
+        """The limit in major units.
+
+        >>> from .policy import shipped_policy
+        >>> decide([], shipped_policy(), as_of="2025-05-01").limit
+        Decimal('0.00')
+        """
         return Decimal(amount_text(self.limit_minor, self.currency))
 
     @property
@@ -104,11 +109,23 @@ class Decision:
 
     @property
     def yearly_rate(self) -> Decimal | None:
-        """The simple yearly rate, × 365."""
+        """The simple yearly rate, × 365.
+
+        >>> from .policy import shipped_policy
+        >>> policy = shipped_policy()
+        >>> decided = replace(decide([], policy, as_of="2025-05-01"), rate=policy.grades[0].rate)
+        >>> decided.daily_rate, decided.yearly_rate
+        (Decimal('0.00048'), Decimal('0.1752'))
+        """
         return self.rate.yearly if self.rate else None
 
     def to_json(self) -> str:
-        """Canonical JSON, from which :func:`from_json` makes an equal decision."""
+        """Canonical JSON, from which :func:`from_json` makes an equal decision.
+
+        >>> from .policy import shipped_policy
+        >>> json.loads(decide([], shipped_policy(), as_of="2025-05-01").to_json())["outcome"]
+        'declined'
+        """
         return json.dumps(to_values(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -164,6 +181,11 @@ def decide_many(
     *lines*: all that :func:`.features.features` reads; a Spark frame is decided on its workers, a DuckDB relation streamed.
     *merchant_of* maps shops to merchants (a shop not named is its own merchant). Merchants with different
     ``covered_until`` are computed apart.
+
+    >>> from .policy import shipped_policy
+    >>> sold = [{"shop_id": shop, "order_id": "1", "paid_at": "2025-04-01", "amount": "9"} for shop in ("s-1", "s-2")]
+    >>> [decision.merchant_id for decision in decide_many(sold, shipped_policy(), as_of="2025-05-01")]
+    ['s-1', 's-2']
     """
     merchant_of, applicants = merchant_of or {}, applicants or {}
     settled = (policy, parse_date(as_of, "as_of"), currency, merchant_of, applicants)
@@ -223,7 +245,7 @@ def _decided(
         ]
     covered = applicants.get(names[0], Applicant()).covered_until
     cut_off = day if covered is None else min(day, covered)
-    flagged = flagged_flow(lines, day, settings_of(policy))
+    flagged = flagged_flow(lines, day, settings_of(policy), covered)
     now = feature_table(flagged, cut_off=cut_off)
     before = cut_off - timedelta(days=policy.lags.settlement)
     mature = feature_table(flagged, cut_off=before, settled_only=True)
@@ -239,7 +261,12 @@ def _decided(
 
 
 def settings_of(policy: Policy) -> Settings:
-    """What of the policy the features depend on."""
+    """What of the policy the features depend on.
+
+    >>> from .policy import shipped_policy
+    >>> settings_of(shipped_policy()).lags.settlement
+    15
+    """
     return Settings(policy.lags, policy.detectors, policy.peaks, policy.seasonal.days_before)
 
 
@@ -286,11 +313,17 @@ def assess(
     """Apply the policy to a feature snapshot: eligibility, score, grade, limit, outcome.
 
     The grade is the lower of the grades at the cut-off and a settlement lag before it.
+
+    >>> from .policy import shipped_policy
+    >>> policy = shipped_policy()
+    >>> decided = decide([], policy, as_of="2025-05-01")
+    >>> assess(decided.snapshot, policy, Applicant(), as_of=decided.as_of, currency="CNY", merchant_id="merchant") == decided
+    True
     """
-    scored = _scored(snapshot.row, policy, currency)
-    grade = _lower_grade(scored, _scored(snapshot.mature_row, policy, currency), policy)
+    scored, mature = (_scored(row, policy, currency) for row in (snapshot.row, snapshot.mature_row))
+    grade = _lower_grade(scored, mature, policy)
     belongs = [each.reason for each in applicant.relations]
-    declines = _declines(snapshot, policy, applicant, scored, below_lowest=grade is None)
+    declines = _declines(snapshot, policy, applicant, scored, mature)
     declines += [each for each in belongs if each.weight == "decline"]
     reviews = _reviews(snapshot, policy, applicant, as_of)
     reviews += [each for each in belongs if each.weight == "review"]
@@ -301,12 +334,13 @@ def assess(
     granted = limit.limit_minor if limit and outcome != "declined" else 0
     told = [*declines, *reviews, *(limit.reasons if limit else ()), *belongs, *_score_reasons(scored, policy)]
     told += _counter_offer(applicant, granted, currency)
+    steps = (*_score_steps(snapshot, scored, mature), *(limit.steps if limit else ()))
     return Decision(
         merchant_id=merchant_id, shop_ids=shop_ids, as_of=as_of, cut_off=snapshot.cut_off, currency=currency,
         outcome=outcome, score=scored.total if scored else None, probability=scored.probability if scored else None,
         grade=grade.name if grade else None, limit_minor=granted, rate=grade.rate if grade else None,
         seasonal=limit.seasonal if limit and granted else None,
-        reasons=in_precedence(told) or (reason("strong_sales"),), steps=limit.steps if limit else (),
+        reasons=in_precedence(told) or (reason("strong_sales"),), steps=steps,
         points=scored.points if scored else (), snapshot=snapshot, applicant=applicant, findings=evidence,
         policy_name=policy.name, policy_version=policy.version, policy_sha256=policy.sha256,
     )  # fmt: skip
@@ -328,7 +362,7 @@ def _lower_grade(now: Score | None, mature: Score | None, policy: Policy) -> Gra
 
 
 def _declines(
-    snapshot: Snapshot, policy: Policy, applicant: Applicant, scored: Score | None, *, below_lowest: bool
+    snapshot: Snapshot, policy: Policy, applicant: Applicant, scored: Score | None, mature: Score | None
 ) -> list[Reason]:
     row, rules = snapshot.row, policy.eligibility
     tenure, last, blocks = row.get("tenure"), row.get("days_since_last_sale"), row.get("blocks")
@@ -350,9 +384,26 @@ def _declines(
         found.append(reason("too_many_violations", violations=applicant.violations))
     if applicant.days_past_due is not None and applicant.days_past_due >= rules.overdue_days_decline:
         found.append(reason("overdue_with_us", days=applicant.days_past_due))
-    if below_lowest:
-        found.append(reason("score_too_low", score=scored.total, needed=policy.grades[-1].score))
-    return found
+    return found + _below_lowest(snapshot, policy, scored, mature)
+
+
+def _below_lowest(snapshot: Snapshot, policy: Policy, scored: Score, mature: Score | None) -> list[Reason]:
+    """The score that is below the lowest grade, with its day."""
+    for each, cut_off in ((scored, snapshot.cut_off), (mature, snapshot.mature_cut_off)):
+        if each is not None and each.grade is None:
+            lowest = policy.grades[-1].score
+            return [reason("score_too_low", score=each.total, cut_off=cut_off, needed=lowest)]
+    return []
+
+
+def _score_steps(snapshot: Snapshot, scored: Score | None, mature: Score | None) -> tuple[Step, ...]:
+    """Both scores with the grades they earn."""
+    told = (("score", scored, snapshot.cut_off), ("score_mature", mature, snapshot.mature_cut_off))
+    return tuple(
+        step(name, factor=Fraction(each.total), cut_off=day, grade=each.grade.name if each.grade else "none")
+        for name, each, day in told
+        if each is not None
+    )
 
 
 def _reviews(snapshot: Snapshot, policy: Policy, applicant: Applicant, as_of: date) -> list[Reason]:
@@ -425,7 +476,13 @@ def _percent(share: Fraction) -> str:
 
 
 def rerun(decision: Decision, policy: Policy) -> Decision:
-    """The stored decision made again from its snapshot; equal to the fen. Raises BadInput for another policy."""
+    """The stored decision made again from its snapshot; equal to the fen. Raises BadInput for another policy.
+
+    >>> from .policy import shipped_policy
+    >>> decided = decide([], shipped_policy(), as_of="2025-05-01")
+    >>> rerun(decided, shipped_policy()) == decided
+    True
+    """
     if policy.sha256 != decision.policy_sha256:
         raise BadInput(
             field="policy", value=policy.sha256, reason=f"the decision was made by {decision.policy_sha256}"
@@ -440,7 +497,13 @@ def rerun(decision: Decision, policy: Policy) -> Decision:
 
 
 def to_values(decision: Decision) -> dict[str, Any]:
-    """The decision as plain JSON values: amounts as text with the currency's digits, dates ISO, rates plain decimals."""
+    """The decision as plain JSON values: amounts as text with the currency's digits, dates ISO, rates plain decimals.
+
+    >>> from .policy import shipped_policy
+    >>> values = to_values(decide([], shipped_policy(), as_of="2025-05-01"))
+    >>> values["outcome"], values["limit"], values["as_of"]
+    ('declined', '0.00', '2025-05-01')
+    """
     currency = decision.currency
     return {
         "merchant_id": decision.merchant_id, "shop_ids": list(decision.shop_ids),
@@ -516,7 +579,11 @@ def feature_text(name: str, value: Value, currency: str) -> str | int | None:
 
 
 def feature_value(name: str, text: str | int | None, currency: str) -> Value:
-    """The inverse of :func:`feature_text`."""
+    """The inverse of :func:`feature_text`.
+
+    >>> feature_value("sales_90d", "120.50", "CNY"), feature_value("refund_rate", "0.0312", "CNY")
+    (12050, Decimal('0.0312'))
+    """
     if text is None:
         return None
     unit = DEFINITIONS[name].unit
@@ -542,7 +609,13 @@ def _applicant_values(applicant: Applicant) -> dict[str, Any]:
 
 
 def from_json(text: str) -> Decision:
-    """The decision that :meth:`Decision.to_json` wrote. Raises IntegrityBroken for anything else."""
+    """The decision that :meth:`Decision.to_json` wrote. Raises IntegrityBroken for anything else.
+
+    >>> from .policy import shipped_policy
+    >>> decided = decide([], shipped_policy(), as_of="2025-05-01")
+    >>> from_json(decided.to_json()) == decided
+    True
+    """
     try:
         return _from_values(json.loads(text))
     except (KeyError, TypeError, ValueError, BadInput) as broken:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from ..clock import DEFAULT_ZONE
 from ..days import FIRST_DAY, LAST_DAY
 from ..errors import BadInput, InvalidAmount, InvalidDate
+from ..kept import kept
 from ..money import MAX_MINOR, to_minor
 from .policy import Lags
 
@@ -52,9 +52,10 @@ class SalesLines:
     """Order lines of one or more shops, sorted by shop, then by day paid.
 
     ``shop`` indexes ``shops``, ``buyer`` indexes ``buyers`` (−1: unknown), ``platform`` indexes ``platforms``,
-    ``flag`` indexes ``flags`` (0: nothing against the line). ``starts_order`` marks one line of each order, so that
-    counting orders is a sum. ``is_total``: the row is a shop's day, not an order. ``settling_since`` has a day per platform
-    from which it is known to report settlement (``NO_DAY``: it is not); None: what the lines themselves tell.
+    ``flag`` indexes ``flags`` (0: nothing against the line). ``order`` numbers the orders of several lines of a shop, and is
+    ``UNKNOWN`` for a line that is an order of its own. ``is_total``: the row is a shop's day, not an order.
+    ``settling_since`` has a day per platform from which it is known to report settlement (``NO_DAY``: it is not); None: what
+    the lines themselves tell.
     """
 
     shops: tuple[str, ...]
@@ -72,7 +73,7 @@ class SalesLines:
     settled_day: Ints
     buyer: Ints
     product: Ints
-    starts_order: Ints
+    order: Ints
     flag: Ints
     is_total: Bools
     settling_since: tuple[int, ...] | None = None
@@ -80,13 +81,13 @@ class SalesLines:
     def __len__(self) -> int:
         return len(self.paid_day)
 
-    @cached_property
+    @kept
     def with_totals(self) -> Bools:
         """Shops of which some days are known by their totals only: their orders and buyers are not known."""
         shops: Bools = np.bincount(self.shop[self.is_total], minlength=len(self.shops)) > 0
         return shops
 
-    @cached_property
+    @kept
     def only_totals(self) -> Bools:
         """Shops of which nothing but daily totals is known."""
         if not self.is_total.any():
@@ -95,29 +96,61 @@ class SalesLines:
         shops: Bools = self.with_totals & ~with_orders
         return shops
 
-    @cached_property
+    @kept
     def by_buyer(self) -> Ints:
         """The order of lines with a known buyer that brings each shop's buyers together, oldest line first."""
         if not self.buyers:
             return np.zeros(0, dtype=np.int64)
-        size = len(self)
-        place, lowest = size.bit_length(), int(self.shop.min(initial=0))
-        shop = self.shop - lowest
+        place = len(self).bit_length()
+        shop = self.shop - self.shop[:1]
         if (int(shop.max(initial=0)) * (len(self.buyers) + 1) + len(self.buyers)).bit_length() + place > 62:
             order = np.lexsort((self.buyer, self.shop))
             return order[self.buyer[order] >= 0]
-        key = ((shop * (len(self.buyers) + 1) + self.buyer) << place) | np.arange(size)
-        key = key[self.buyer >= 0]  # each key holds its line's place: sorting the keys sorts the lines
+        key = shop * (len(self.buyers) + 1) + self.buyer
+        key <<= place
+        key |= np.arange(len(self))  # each key holds its line's place: sorting the keys sorts the lines
+        known = self.buyer >= 0
+        if not known.all():
+            key = key[known]
         key.sort()
-        return key & ((1 << place) - 1)
+        key &= (1 << place) - 1
+        return key
 
-    @cached_property
+    @kept
     def own_accounts(self) -> tuple[tuple[int, int], ...]:
         """Shops that are also buyers, by the same name: (shop, buyer)."""
         if set(self.shops).isdisjoint(self.buyers):
             return ()
         buyers = {name: code for code, name in enumerate(self.buyers)}
         return tuple((code, buyers[name]) for code, name in enumerate(self.shops) if name in buyers)
+
+    @kept
+    def together(self) -> Ints:
+        """The lines of orders of several lines, one order after the other, each in the order of the lines."""
+        shared = (self.order >= 0).nonzero()[0]
+        return shared[self.order[shared].argsort(kind="stable")]
+
+    def one_per_order(self, chosen: Bools) -> Bools:
+        """The first of the *chosen* lines of each order: what carries the order, with its buyer and its day."""
+        if not len(self.together):
+            return chosen
+        found, among = chosen.copy(), self.together[chosen[self.together]]
+        order = self.order[among]
+        found[among[1:]] = order[1:] != order[:-1]
+        return found
+
+    def of_orders_with(self, chosen: Bools) -> Bools:
+        """All lines of the orders that have one of the *chosen* lines."""
+        if not len(self.together):
+            return chosen
+        found, order = chosen.copy(), self.order[self.together]
+        found[self.together] = np.isin(order, order[chosen[self.together]])
+        return found
+
+    def orders_among(self, places: Sequence[int] | Ints) -> int:
+        """How many orders have a line at one of these *places*."""
+        order = self.order[places]
+        return int((order < 0).sum()) + len(np.unique(order[order >= 0]))
 
     def take(self, index: Ints | Bools | slice) -> SalesLines:
         """The chosen lines; their order must stay sorted by shop and day."""
@@ -166,7 +199,7 @@ class SalesLines:
 
 LINE_COLUMNS: Final = (
     "shop", "platform", "paid_day", "amount_minor", "refund_minor", "status", "refunded_day", "status_day",
-    "settled_day", "buyer", "product", "starts_order", "flag", "is_total",
+    "settled_day", "buyer", "product", "order", "flag", "is_total",
 )  # fmt: skip
 
 
@@ -176,11 +209,14 @@ class KnownFlow:
 
     ``placed_minor`` is the amount of lines not cancelled and not worthless for want of settlement, before refunds;
     ``net_minor`` the net sale. Neither knows of flags: those are applied where the flow is used. ``unsettled``: not
-    settled by then, where the platform reports settlement.
+    settled by then, where the platform reports settlement. ``nil``: worth nothing, as cancelled, of 0, or unsettled for too
+    long. ``heard_until``: the last day of which news came in; how long a line has waited for its settlement is counted up to
+    then.
     """
 
     lines: SalesLines
     known_on: int
+    heard_until: int
     cancelled: Bools
     unsettled: Bools
     nil: Bools
@@ -188,60 +224,77 @@ class KnownFlow:
     placed_minor: Ints
     net_minor: Ints
 
-    def take(self, chosen: Bools, lines: SalesLines) -> KnownFlow:
-        """What was known of the *chosen* lines, which are *lines*."""
-        known = ("cancelled", "unsettled", "nil", "refunded_minor", "placed_minor", "net_minor")
-        return replace(self, lines=lines, **{name: getattr(self, name)[chosen] for name in known})
-
 
 def known_flow(
-    lines: SalesLines, known_on: int, lags: Lags, *, settlement_reported: bool | None = None
+    lines: SalesLines,
+    known_on: int,
+    lags: Lags,
+    *,
+    settlement_reported: bool | None = None,
+    covered_until: int | None = None,
 ) -> KnownFlow:
     """The lines paid by *known_on*, with the refunds, cancellations and settlements of which that day had news.
 
     ``settlement_reported`` says whether the platforms report settlement; ``None``: those that do by what the lines know,
-    see :class:`SalesLines`.
+    see :class:`SalesLines`. After ``covered_until``, the last day imported, nothing is heard: that a line has not settled
+    since says nothing.
 
     *Source:* SEMANTICS 8, net sale and no look-ahead.
     """
     seen = lines.paid_day <= known_on
     if not seen.all():
         lines = lines.take(seen)
-    cancelled = (lines.status == CANCELLED) & (_news_day(lines, lines.status_day, lags) <= known_on)
+    cancelled = _cancelled(lines, known_on, lags)
     unsettled = _unsettled(lines, known_on, settlement_reported)
-    nil = cancelled | (unsettled & (lines.paid_day + lags.unsettled <= known_on))
+    heard_until = known_on if covered_until is None else min(known_on, covered_until)
+    nil = (
+        cancelled | (lines.amount_minor == 0) | (unsettled & (lines.paid_day <= heard_until - lags.unsettled))
+    )
     refunded = _refunded_minor(lines, known_on, lags)
-    placed = np.where(nil, 0, lines.amount_minor)
-    net = np.where(nil, 0, lines.amount_minor - refunded)
-    return KnownFlow(lines, known_on, cancelled, unsettled, nil, refunded, placed, net)
+    counted = (~nil).astype(np.int64)
+    placed = lines.amount_minor * counted
+    return KnownFlow(
+        lines, known_on, heard_until, cancelled, unsettled, nil, refunded, placed, placed - refunded * counted
+    )  # fmt: skip
 
 
-def _news_day(lines: SalesLines, dated: Ints, lags: Lags) -> Ints:
-    return np.where(dated == NO_DAY, lines.paid_day + lags.undated_change, dated)
+def _cancelled(lines: SalesLines, known_on: int, lags: Lags) -> Bools:
+    cancelled: Bools = lines.status == CANCELLED
+    at = cancelled.nonzero()[0]  # few: only they are looked at
+    cancelled[at] = _news_day(lines, at, lines.status_day[at], lags) <= known_on
+    return cancelled
 
 
 def _refunded_minor(lines: SalesLines, known_on: int, lags: Lags) -> Ints:
-    undated = (lines.refunded_day == NO_DAY) & (lines.status == REFUNDED)
-    dated = np.where(undated, lines.status_day, lines.refunded_day)
-    whole = (lines.status == REFUNDED) & (lines.refund_minor == 0)
-    refund = np.where(whole, lines.amount_minor, lines.refund_minor)
-    return np.where((refund > 0) & (_news_day(lines, dated, lags) <= known_on), refund, 0)
+    returned = lines.status == REFUNDED
+    at = (returned | (lines.refund_minor > 0)).nonzero()[0]  # few: only they are looked at
+    returned, refund, dated = returned[at], lines.refund_minor[at], lines.refunded_day[at]
+    refund = np.where(returned & (refund == 0), lines.amount_minor[at], refund)
+    dated = np.where(returned & (dated == NO_DAY), lines.status_day[at], dated)
+    known = (refund > 0) & (_news_day(lines, at, dated, lags) <= known_on)
+    refunded = np.zeros(len(lines), dtype=np.int64)
+    refunded[at] = refund * known
+    return refunded
+
+
+def _news_day(lines: SalesLines, at: Ints, dated: Ints, lags: Lags) -> Ints:
+    """The day that brought news of a change of the lines at these places, *dated* or not."""
+    return np.where(dated == NO_DAY, lines.paid_day[at] + lags.undated_change, dated)
 
 
 def _unsettled(lines: SalesLines, known_on: int, reported: bool | None) -> Bools:
     if reported is False:
         return np.zeros(len(lines), dtype=np.bool_)
     settled: Bools = (lines.settled_day != NO_DAY) & (lines.settled_day <= known_on)
+    open_yet = ~settled
     if reported:
-        return ~settled
+        return open_yet
     if lines.settling_since is not None:
-        since = np.array(lines.settling_since, dtype=np.int64)
-        reporting = (since != NO_DAY) & (since <= known_on)
+        reporting = [since != NO_DAY and since <= known_on for since in lines.settling_since]
     else:
-        reporting = np.zeros(len(lines.platforms), dtype=np.bool_)
-        reporting[lines.platform[settled]] = True
-    open_yet: Bools = ~settled & reporting[lines.platform]
-    return open_yet
+        codes = range(len(lines.platforms))
+        reporting = [bool((settled & (lines.platform == code)).any()) for code in codes]
+    return open_yet if all(reporting) else open_yet & np.array(reporting, dtype=np.bool_)[lines.platform]
 
 
 # --- reading frames ---------------------------------------------------------------------------------------------------
@@ -291,14 +344,11 @@ def sales_lines(
         refunded_day=_days(columns, "refunded_at", count, zone),
         status_day=_days(columns, "status_at", count, zone),
         settled_day=_days(columns, "settled_at", count, zone),
-        buyer=buyer, product=product, starts_order=np.ones(count, dtype=np.int64), flag=flag,
+        buyer=buyer, product=product, order=_orders(columns, shop, count), flag=flag,
         is_total=_totals(columns, count), settling_since=_since(platforms or ("",), settling_since),
     )  # fmt: skip
-    # by amount and fate within the day, so that the order in which the lines came changes nothing
-    order = np.lexsort((lines.status, lines.amount_minor, lines.paid_day, lines.shop))
-    lines = lines.take(order)
-    if "order_id" in columns:
-        lines = replace(lines, starts_order=_order_starts(columns, order, lines.shop) | lines.is_total)
+    # within the day by buyer and amount, which no later news changes: the order in which the lines came changes nothing
+    lines = lines.take(np.lexsort((lines.amount_minor, _rank_of_buyer(lines), lines.paid_day, lines.shop)))
     return _counted_once(lines) if lines.is_total.any() else lines
 
 
@@ -408,14 +458,29 @@ def _flags(columns: Mapping[str, Any], count: int) -> tuple[Ints, tuple[str, ...
     return codes[1:], names
 
 
-def _order_starts(columns: Mapping[str, Any], order: Ints, shop: Ints) -> Ints:
-    """1 for the first line of each order of a shop, the lines taken in *order*, 0 for the others."""
-    number, _ = factorize(_names(columns["order_id"], "order_id"))
-    key = shop * (len(number) + 1) + number[order]
-    place = np.argsort(key, kind="stable")
-    starts = np.zeros(len(shop), dtype=np.int64)
-    starts[place] = np.append([True], key[place][1:] != key[place][:-1])[: len(place)]
-    return starts
+def _orders(columns: Mapping[str, Any], shop: Ints, count: int) -> Ints:
+    """A number per order of a shop that has several lines; UNKNOWN for lines that are an order, or a day's total, alone."""
+    if "order_id" not in columns:
+        return np.full(count, UNKNOWN, dtype=np.int64)
+    number, names = factorize(_names(columns["order_id"], "order_id"))
+    key = shop * len(names) + number
+    several = np.bincount(number, minlength=len(names)) > 1
+    several[[code for code, name in enumerate(names) if name == ""]] = False
+    shared = several[number].nonzero()[0]  # few of most files
+    order = np.full(count, UNKNOWN, dtype=np.int64)
+    _, place, lines = np.unique(key[shared], return_inverse=True, return_counts=True)
+    order[shared] = np.where(lines[place] > 1, place, UNKNOWN)
+    return order
+
+
+def _rank_of_buyer(lines: SalesLines) -> Ints:
+    """Buyers by name, unknown ones last; all alike where no order has two lines, and nothing depends on it."""
+    if not len(lines.together):
+        return np.zeros(len(lines), dtype=np.int64)
+    ranked = sorted(range(len(lines.buyers)), key=lines.buyers.__getitem__)
+    rank = np.empty(len(ranked) + 1, dtype=np.int64)
+    rank[ranked], rank[UNKNOWN] = np.arange(len(ranked)), len(ranked)
+    return rank[lines.buyer]
 
 
 def _statuses(columns: Mapping[str, Any], count: int) -> Ints:

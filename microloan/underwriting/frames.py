@@ -8,18 +8,21 @@ and only features or decisions come back. Source: SEMANTICS 8 (features).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from ..errors import InvalidSetting
+from .. import errors
+from ..errors import InvalidSetting, MicroloanError
 from .flow import KNOWN_COLUMNS, LINE_COLUMNS, Ints, SalesLines, sales_lines
 
 #: Lines asked of a relation at once.
 LINES_AT_ONCE: Final = 200_000
 _WORK: Final = "microloan_merchant"  # the column by which Spark brings lines together
+_REFUSED: Final = "microloan_refused"  # the column in which a worker says why it cannot go on
 
 Read = Callable[[SalesLines], Iterable[Sequence[Any]]]
 
@@ -94,7 +97,8 @@ def on_spark(
 ) -> list[tuple[Any, ...]]:
     """The rows of *shape* for every merchant of a Spark frame, computed on its workers; in no particular order.
 
-    Raises InvalidSetting without the extra ``spark``.
+    What a worker refuses comes back beside the rows and is raised here: a task that failed would be tried again and
+    end as Spark's own exception. Raises InvalidSetting without the extra ``spark``, and as lines in memory do.
     """
     functions = _functions()
     names = [name for name in frame.columns if name in KNOWN_COLUMNS]
@@ -107,8 +111,27 @@ def on_spark(
         lines = lines.join(pairs, lines[_WORK] == pairs["microloan_shop"], "left")
         lines = lines.withColumn(_WORK, functions.coalesce("microloan_to", _WORK)).select(*names, _WORK)
     spread = lines.repartition(_WORK).select(*names)
-    made = spread.mapInArrow(_job(shape, currency, zone), shape.schema)
-    return [tuple(row) for row in made.collect()]
+    made = spread.mapInArrow(_job(shape, currency, zone), f"{shape.schema}, {_REFUSED} string")
+    rows = [tuple(row) for row in made.collect()]
+    if refused := [text for *_, text in rows if text is not None]:
+        raise _error_of(min(refused))  # of several the same one every time, whichever worker was first
+    return [row[:-1] for row in rows]
+
+
+def _text_of(error: MicroloanError) -> str:
+    """An error as a worker sends it back."""
+    return json.dumps([type(error).__name__, error.code, error.details], default=str, sort_keys=True)
+
+
+def _error_of(text: str) -> MicroloanError:
+    """The error of a worker: its kind, code and values.
+
+    >>> _error_of(_text_of(InvalidSetting(field="zone", value="Mars", reason="no such zone"))).message
+    "zone: 'Mars' cannot be used: no such zone"
+    """
+    kind, code, details = json.loads(text)
+    made: MicroloanError = getattr(errors, kind)(code=code, **details)
+    return made
 
 
 def _functions() -> Any:
@@ -127,10 +150,14 @@ def _job(shape: Shape, currency: str, zone: str) -> Callable[[Iterator[Any]], It
         held = list(batches)
         if not sum(batch.num_rows for batch in held):
             return
-        columns = columns_of_arrow(pyarrow.Table.from_batches(held))
-        rows = list(shape.read(sales_lines(columns, currency=currency, zone=zone)))
         fields = [field.split()[0] for field in shape.schema.split(",")]
-        by_field = {field: [row[n] for row in rows] for n, field in enumerate(fields)}
+        rows: list[Sequence[Any]]
+        try:
+            columns = columns_of_arrow(pyarrow.Table.from_batches(held))
+            rows = [(*row, None) for row in shape.read(sales_lines(columns, currency=currency, zone=zone))]
+        except MicroloanError as error:
+            rows = [(*(None for _ in fields), _text_of(error))]
+        by_field = {field: [row[n] for row in rows] for n, field in enumerate((*fields, _REFUSED))}
         yield from pyarrow.Table.from_pydict(by_field).to_batches() if rows else ()
 
     return compute
@@ -173,7 +200,16 @@ def joined(parts: Sequence[SalesLines]) -> SalesLines:
         column: np.concatenate([_codes(part, column, names) for part in parts]) for column in LINE_COLUMNS
     }
     changes |= {each: tuple(known) for each, known in names.items()}
+    changes["order"] = np.concatenate(list(_orders_apart(parts)))
     return replace(parts[0], settling_since=_settling_since(parts, names["platforms"]), **changes)
+
+
+def _orders_apart(parts: Sequence[SalesLines]) -> Iterator[Ints]:
+    """The orders of each part, numbered on from the part before."""
+    taken = 0
+    for part in parts:
+        yield np.where(part.order < 0, part.order, part.order + taken)
+        taken += int(part.order.max(initial=-1)) + 1
 
 
 def _settling_since(parts: Sequence[SalesLines], platforms: Iterable[str]) -> tuple[int, ...] | None:

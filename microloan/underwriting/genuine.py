@@ -18,20 +18,33 @@ from typing import Final
 
 import numpy as np
 
-from .flow import Bools, Ints, KnownFlow
+from ..kept import kept
+from .flow import Bools, Doubles, Ints, KnownFlow
 from .kernels import (
     amount_sums,
     beyond_gradations,
     counts,
+    ends_of_runs,
     first_of_runs,
     is_peak_day,
     quantiles,
     sums_of_runs,
 )
-from .policy import Burst, BuyerRing, Detectors, LateSettlement, Peak, RefundAfter, SelfDealing
+from .policy import (
+    Burst,
+    BuyerRing,
+    Detectors,
+    LateSettlement,
+    OutsizedOrder,
+    Peak,
+    RefundAfter,
+    SelfDealing,
+)
 
 #: What a flag can say; 0 is "nothing against the line", 1 stands for a flag that came with the file.
-DETECTORS: Final = ("", "reported", "refund_after", "self_dealing", "buyer_ring", "burst", "late_settlement")
+DETECTORS: Final = (
+    "", "reported", "refund_after", "self_dealing", "buyer_ring", "burst", "late_settlement", "outsized_order",
+)  # fmt: skip
 _CODE: Final = {name: code for code, name in enumerate(DETECTORS)}
 _YEAR: Final = 365
 _LATELY: Final = 45  # days of sales in which a stalled settlement shows
@@ -39,6 +52,10 @@ _FAR: Final = 10_000_000  # more days than any calendar has, so that pairs do no
 _SPAN: Final = 1 << 20  # days and shops that fit side by side into one whole number
 _TWICE: Final = np.array(2)  # orders: the first gradation above those of a passer-by
 _STEPS: Final = 8  # orders ahead looked at one by one, before a search
+_THROW_AWAY: Final = (
+    30  # accounts made for one order each that may be one party's, and are no evidence for each other
+)
+_REGULAR: Final = 3  # orders in a year of those whose sizes tell what the shop sells
 _RING_SIZE: Final = 200  # accounts compared with each other at most
 
 
@@ -59,18 +76,22 @@ class Finding:
     last_day: date
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class BuyerGroups:
     """The lines of known buyers, brought together by shop and buyer; ``pair`` numbers the (shop, buyer) pairs.
 
-    ``index``, ``pair``, ``day`` and ``starts_order`` have one entry per such line, the others one per pair.
+    ``index``, ``pair``, ``day``, ``ordering`` (the line carries an order) and ``placed_minor`` have one entry per such line;
+    ``ends`` and the others have one per pair. ``order_days`` counts a pair's days with lines; ``days`` has them all, in
+    that order.
     """
 
     index: Ints
     pair: Ints
     day: Ints
-    starts_order: Ints
-    starts: Ints
+    ordering: Bools
+    placed_minor: Ints
+    ends: Ints
+    days: Ints
     shop: Ints
     orders: Ints
     spoiled: Ints
@@ -81,14 +102,45 @@ class BuyerGroups:
     @property
     def count(self) -> int:
         """How many (shop, buyer) pairs there are."""
-        return len(self.starts)
+        return len(self.shop)
+
+    @kept
+    def mean_of_year(self) -> Ints:
+        """The mean of a pair's orders of the year, rounded down."""
+        return self.amount_of_year // np.maximum(self.orders_of_year, 1)
+
+    def number_of(self, chosen: Bools) -> Ints:
+        """How many of the *chosen* of such lines each pair has."""
+        return counts(self.pair[chosen.nonzero()[0]], self.count)
+
+    def placed_of(self, chosen: Bools) -> Ints:
+        """What the *chosen* of such lines amount to, per pair."""
+        return sums_of_runs(self.placed_minor * chosen.astype(np.int64), self.ends)
+
+    def having(self, chosen: Bools) -> Bools:
+        """The pairs with one of the *chosen* of such lines."""
+        found = np.zeros(self.count, dtype=np.bool_)
+        found[self.pair[chosen.nonzero()[0]]] = True
+        return found
 
 
 def flag_lines(
     flow: KnownFlow, detectors: Detectors, peaks: tuple[Peak, ...] = (), groups: BuyerGroups | None = None
 ) -> Ints:
-    """One code per line of *flow*, indexing :data:`DETECTORS`; 0 for a line with nothing against it."""
-    flagged = np.where(flow.lines.flag > 0, _CODE["reported"], 0).astype(np.int64)
+    """One code per line of *flow*, indexing :data:`DETECTORS`; 0 for a line with nothing against it.
+
+    Of a buyer that gave back all it bought, and of another:
+
+    >>> from .flow import known_flow, sales_lines
+    >>> from .policy import Lags
+    >>> sold = [{"shop_id": "s", "order_id": str(n), "paid_at": "2025-04-01", "amount": "9", "buyer_id": buyer,
+    ...          "status": "refunded" if buyer == "a" else "paid"} for n, buyer in enumerate("aaab")]
+    >>> flagged = flag_lines(known_flow(sales_lines(sold), date(2025, 5, 1).toordinal(), Lags()), Detectors())
+    >>> [DETECTORS[code] for code in flagged]
+    ['refund_after', 'refund_after', 'refund_after', '']
+    """
+    flagged = np.zeros(len(flow.lines), dtype=np.int64)
+    flagged[flow.lines.flag > 0] = _CODE["reported"]
     if not len(flow.lines):
         return flagged
     groups = groups or buyer_groups(flow)
@@ -114,27 +166,54 @@ def _flagged_pairs(flow: KnownFlow, groups: BuyerGroups, detectors: Detectors) -
         yield "self_dealing", _self_dealing(flow, groups, detectors.self_dealing)
     if detectors.buyer_ring.enabled:
         yield "buyer_ring", _buyer_ring(flow, groups, detectors.buyer_ring)
+    if detectors.outsized_order.enabled:
+        yield "outsized_order", _outsized_order(flow, groups, detectors.outsized_order)
 
 
 def buyer_groups(flow: KnownFlow) -> BuyerGroups:
-    """The known buyers of each shop with their orders so far, and over the year that ends with the flow."""
-    lines = flow.lines
-    index = lines.by_buyer
-    shop, day = lines.shop[index], lines.paid_day[index]
+    """The known buyers of each shop with their orders so far, and over the year that ends with the flow.
+
+    >>> from .flow import known_flow, sales_lines
+    >>> from .policy import Lags
+    >>> sold = [{"shop_id": "s", "order_id": str(n), "paid_at": "2025-04-01", "amount": "9", "buyer_id": buyer}
+    ...         for n, buyer in enumerate("aab")]
+    >>> groups = buyer_groups(known_flow(sales_lines(sold), date(2025, 5, 1).toordinal(), Lags()))
+    >>> groups.count, groups.orders.tolist()
+    (2, [2, 1])
+    """
+    lines, index = flow.lines, flow.lines.by_buyer
+    shop, day, placed = (each[index] for each in (lines.shop, lines.paid_day, flow.placed_minor))
+    every_line = np.ones(len(lines), dtype=np.bool_)
+    ordering, back = lines.one_per_order(every_line)[index], _came_back(flow)[index]
     new_pair = first_of_runs(shop, lines.buyer[index])
-    starts = np.flatnonzero(new_pair)
-    orders, recent = lines.starts_order[index], day > flow.known_on - _YEAR
-    came_back = flow.cancelled | (2 * flow.refunded_minor >= lines.amount_minor)
-    new_day = new_pair.copy()
-    new_day[1:] |= day[1:] != day[:-1]
+    starts = new_pair.nonzero()[0]
+    pairs, ends = len(starts), ends_of_runs(starts, len(index))
+    pair = new_pair.cumsum()
+    pair -= 1
+    new_day = (new_pair | first_of_runs(day)).nonzero()[0]
+    recent = day > flow.known_on - _YEAR
     return BuyerGroups(
-        index, np.cumsum(new_pair) - 1, day, orders, starts, shop[starts],
-        orders=sums_of_runs(orders, starts),
-        spoiled=sums_of_runs(orders * came_back[index], starts),
-        order_days=sums_of_runs(new_day.astype(np.int64), starts),
-        orders_of_year=sums_of_runs(orders * recent, starts),
-        amount_of_year=sums_of_runs(flow.placed_minor[index] * recent, starts),
+        index, pair, day, ordering, placed, ends, day[new_day], shop[starts],
+        orders=counts(pair[ordering.nonzero()[0]], pairs),
+        spoiled=counts(pair[(back & ordering).nonzero()[0]], pairs),
+        order_days=counts(pair[new_day], pairs),
+        orders_of_year=counts(pair[(recent & ordering).nonzero()[0]], pairs),
+        amount_of_year=sums_of_runs(placed * recent.astype(np.int64), ends),
     )  # fmt: skip
+
+
+def _came_back(flow: KnownFlow) -> Bools:
+    """Lines of orders of which half or more was cancelled or refunded."""
+    found: Bools = flow.cancelled | (2 * flow.refunded_minor >= flow.lines.amount_minor)
+    together = flow.lines.together
+    if len(together):
+        placed = flow.lines.amount_minor[together]
+        back = np.where(flow.cancelled[together], placed, flow.refunded_minor[together])
+        starts = first_of_runs(flow.lines.order[together])
+        ends = ends_of_runs(starts.nonzero()[0], len(together))
+        most = 2 * sums_of_runs(back, ends) >= sums_of_runs(placed, ends)
+        found[together] = most[starts.cumsum() - 1]
+    return found
 
 
 def _refund_after(groups: BuyerGroups, rule: RefundAfter) -> Bools:
@@ -185,24 +264,24 @@ def _typical(
 
 def _most_in_30_days(flow: KnownFlow, groups: BuyerGroups) -> Ints:
     """Per pair: the most orders within any 30 days."""
-    ordering = groups.starts_order > 0
-    pair = groups.pair if ordering.all() else groups.pair[ordering]
-    moment = pair * _FAR + (groups.day if ordering.all() else groups.day[ordering])
-    within = np.ones(len(moment), dtype=np.int64)
-    reaching = np.flatnonzero(moment[1:] - moment[:-1] < 30)
-    within[reaching] = 2
+    pair, day = groups.pair, groups.day
+    if not groups.ordering.all():
+        pair, day = pair[groups.ordering], day[groups.ordering]
+    moment = pair * _FAR
+    moment += day
+    most = np.zeros(groups.count, dtype=np.int64)
+    most[pair] = 1
+    first = reaching = (moment[1:] - moment[:-1] < 30).nonzero()[0]
+    within = np.full(len(first), 2)
     for step in range(2, _STEPS):  # most buyers order once or twice, so this ends soon
         if not len(reaching):
             break
-        reaching = reaching[: np.searchsorted(reaching, len(moment) - step)]
+        reaching = reaching[: reaching.searchsorted(len(moment) - step)]
         reaching = reaching[moment[reaching + step] - moment[reaching] < 30]
-        within[reaching] = step + 1
+        within[first.searchsorted(reaching)] = step + 1
     if len(reaching):
-        within[reaching] = np.searchsorted(moment, moment[reaching] + 30) - reaching
-    most = np.zeros(groups.count, dtype=np.int64)
-    if len(pair):
-        starts = np.flatnonzero(first_of_runs(pair))
-        most[pair[starts]] = np.maximum.reduceat(within, starts)
+        within[first.searchsorted(reaching)] = moment.searchsorted(moment[reaching] + 30) - reaching
+    np.maximum.at(most, pair[first], within)
     return most
 
 
@@ -212,7 +291,7 @@ def _steadily(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing) -> Bools:
     suspects = orders >= rule.orders_in_a_year
     if not suspects.any():
         return suspects
-    mean = groups.amount_of_year // np.maximum(orders, 1)
+    mean = groups.mean_of_year
     (typical,) = _typical(groups, mean, suspects, shops, 75, among=orders > 0)
     suspects &= mean < rule.times_typical * np.maximum(typical, 1)
     chance = _share(rule.chance_in_a_year)
@@ -223,7 +302,7 @@ def _large(flow: KnownFlow, groups: BuyerGroups, rule: SelfDealing) -> Bools:
     """Accounts of a few orders, nearly all of them of a size that the shop's buyers do not lead to expect."""
     orders, shops = groups.orders_of_year, len(flow.lines.shops)
     suspects = (orders >= rule.large_orders) & (orders < rule.orders_in_a_year)
-    mean = groups.amount_of_year // np.maximum(orders, 1)
+    mean = groups.mean_of_year
     (typical,) = _typical(groups, mean, suspects, shops, 75, among=orders > 0)
     large = rule.times_typical * np.maximum(typical, 1)
     suspects &= mean >= large
@@ -247,11 +326,78 @@ def _median_of_year(flow: KnownFlow, groups: BuyerGroups, pairs: Bools) -> Ints:
     return quantiles(groups.pair[chosen], amount, groups.count, 50)[0]
 
 
+def _outsized_order(flow: KnownFlow, groups: BuyerGroups, rule: OutsizedOrder) -> Bools:
+    """Accounts of one order of a size that the shop's buyers do not lead to expect; one or two of them raise no usual month."""
+    shops = len(flow.lines.shops)
+    suspects = _of_uneven_sizes(groups, rule)
+    if not suspects.any():
+        return suspects
+    size, buying = groups.mean_of_year, groups.amount_of_year > 0
+    suspects &= (counts(groups.shop, shops, buying) >= rule.buyers_to_judge)[groups.shop]
+    (typical,) = _typical(groups, size, suspects, shops, 75, among=buying)
+    # where the shop has few buyers, those made for one order each may be a quarter of them, but not of the orders
+    typical = np.maximum(np.minimum(typical, _typical_order(flow, groups, suspects, shops)), 1)
+    suspects &= groups.amount_of_year >= rule.times_typical * typical
+    if not suspects.any():
+        return suspects
+    size = np.maximum(size, _largest_of_year(flow, groups, suspects))
+    suspects &= (size >= rule.times_typical * typical) & (2 * size >= groups.amount_of_year)
+    chance = _share(rule.chance)
+    beyond = beyond_gradations(
+        groups.shop, size, suspects, shops, unit=2 * typical, chance=chance, party=_THROW_AWAY
+    )
+    number = counts(groups.shop, shops, beyond)
+    few = (number < rule.accounts) | (number <= _expected_of_regulars(flow, groups, beyond, rule, typical))
+    return beyond & ~few[groups.shop]
+
+
+def _typical_order(flow: KnownFlow, groups: BuyerGroups, suspects: Bools, shops: int) -> Ints:
+    """Per pair the upper quartile of the year's lines of its shop, where the shop has a suspect."""
+    lines = (
+        suspects[groups.pair] & (groups.day > flow.known_on - _YEAR) & (groups.placed_minor > 0)
+    ).nonzero()[0]
+    (typical,) = quantiles(groups.shop[groups.pair[lines]], groups.placed_minor[lines], shops, 75)
+    return typical[groups.shop]
+
+
+def _of_uneven_sizes(groups: BuyerGroups, rule: OutsizedOrder) -> Bools:
+    """The pairs of shops whose largest account is so many times as large as half of them: most shops need no quantile."""
+    starts = first_of_runs(groups.shop).nonzero()[0]
+    buyers = ends_of_runs(starts, groups.count) - starts
+    largest = np.maximum.reduceat(groups.amount_of_year, starts) // rule.times_typical
+    small = groups.mean_of_year <= largest.repeat(buyers)
+    found: Bools = np.add.reduceat(small, starts, dtype=np.int64) > (buyers - 1) // 2
+    return found.repeat(buyers)
+
+
+def _expected_of_regulars(
+    flow: KnownFlow, groups: BuyerGroups, outsized: Bools, rule: OutsizedOrder, typical: Ints
+) -> Doubles:
+    """Per shop: how many accounts would order outsized, if passers-by ordered so as often as those who order on do."""
+    shops = len(flow.lines.shops)
+    regular = (groups.orders_of_year >= _REGULAR) & ~outsized
+    lines = (regular[groups.pair] & (groups.day > flow.known_on - _YEAR)).nonzero()[0]
+    pair = groups.pair[lines]
+    large = groups.placed_minor[lines] >= rule.times_typical * typical[pair]
+    of_regulars = counts(groups.shop[pair], shops)
+    passing = counts(groups.shop, shops, (groups.orders_of_year > 0) & (groups.orders_of_year < _REGULAR))
+    found: Doubles = passing * counts(groups.shop[pair], shops, large) / np.maximum(of_regulars, 1)
+    return found
+
+
+def _largest_of_year(flow: KnownFlow, groups: BuyerGroups, pairs: Bools) -> Ints:
+    """The largest line of a year, of these pairs."""
+    chosen = pairs[groups.pair] & (groups.day > flow.known_on - _YEAR)
+    largest = np.zeros(groups.count, dtype=np.int64)
+    np.maximum.at(largest, groups.pair[chosen], groups.placed_minor[chosen])
+    return largest
+
+
 def _own_account(flow: KnownFlow, groups: BuyerGroups) -> Bools:
     flagged = np.zeros(groups.count, dtype=np.bool_)
     own = flow.lines.own_accounts
     if own:
-        buyer = flow.lines.buyer[groups.index[groups.starts]]
+        buyer = flow.lines.buyer[groups.index[groups.ends - 1]]
         for shop, code in own:
             flagged |= (groups.shop == shop) & (buyer == code)
     return flagged
@@ -260,11 +406,10 @@ def _own_account(flow: KnownFlow, groups: BuyerGroups) -> Bools:
 def _buyer_ring(flow: KnownFlow, groups: BuyerGroups, rule: BuyerRing) -> Bools:
     """Rings among buyers who share their first two, last two, or first and last order days."""
     flagged = np.zeros(groups.count, dtype=np.bool_)
-    candidates = np.flatnonzero(groups.order_days >= max(rule.days, 2))
+    candidates = (groups.order_days >= max(rule.days, 2)).nonzero()[0]
     if len(candidates) < rule.members:
         return flagged
-    days = groups.day[first_of_runs(groups.pair, groups.day)]
-    ends = np.cumsum(groups.order_days)
+    days, ends = groups.days, groups.order_days.cumsum()
     first, last = (ends - groups.order_days)[candidates], ends[candidates] - 1
     for one, other in ((first, first + 1), (last - 1, last), (first, last)):
         for together in _same(groups.shop[candidates], days[one], days[other], rule.members):
@@ -279,8 +424,7 @@ def _same(shop: Ints, day: Ints, other_day: Ints, members: int) -> Iterator[Ints
     if int(other_day.max()) - base >= _SPAN or int(shop.max()) >= _SPAN:
         key = np.unique(np.column_stack((shop, day, other_day)), axis=0, return_inverse=True)[1].ravel()
     ordered = np.sort(key)
-    runs = np.flatnonzero(first_of_runs(ordered))
-    common = ordered[runs[np.diff(np.append(runs, len(ordered))) >= members]]
+    common = ordered[members - 1 :][ordered[members - 1 :] == ordered[: len(ordered) - members + 1]]
     if len(common):
         shared = np.flatnonzero(np.isin(key, common))
         shared = shared[np.argsort(key[shared], kind="stable")]
@@ -301,21 +445,23 @@ def _ring_among(pairs: Ints, ends: Ints, order_days: Ints, days: Ints, rule: Buy
 def _burst_lines(
     flow: KnownFlow, groups: BuyerGroups, flagged: Ints, rule: Burst, peaks: tuple[Peak, ...]
 ) -> Bools:
-    lines = flow.lines
-    counted = lines.starts_order * ((flagged == 0) & ~flow.nil & ~lines.is_total)
+    lines, found = flow.lines, np.zeros(len(flow.lines), dtype=np.bool_)
+    if not _so_many_alike(rule.orders, lines.shop, lines.paid_day):
+        return found
+    counted = lines.one_per_order((flagged == 0) & ~flow.nil & ~lines.is_total)
     new_day = first_of_runs(lines.shop, lines.paid_day)
-    starts = np.flatnonzero(new_day)
-    orders = sums_of_runs(counted, starts)
+    starts = new_day.nonzero()[0]
+    orders = sums_of_runs(counted, ends_of_runs(starts, len(lines)))
     shop, day = lines.shop[starts], lines.paid_day[starts]
     busy_days = orders >= rule.orders
     if not busy_days.any():
-        return np.zeros(len(lines), dtype=np.bool_)
+        return found
     selling = (orders > 0) & (day > flow.known_on - _YEAR)
     typical = np.maximum(quantiles(shop[selling], orders[selling], len(lines.shops), 50)[0], 1)
     burst = busy_days & (orders >= min(rule.times_typical, rule.times_in_peak) * typical[shop])
     many = np.flatnonzero(burst)
     if not len(many):
-        return np.zeros(len(lines), dtype=np.bool_)
+        return found
     times = np.where(is_peak_day(day[many], peaks), rule.times_in_peak, rule.times_typical)
     burst[many] = orders[many] >= times * typical[shop[many]]
     burst = beyond_gradations(
@@ -323,9 +469,15 @@ def _burst_lines(
     )
     shop_day = np.cumsum(new_day) - 1
     busy = np.flatnonzero(burst[shop_day])
-    flagged_lines = np.zeros(len(lines), dtype=np.bool_)
-    flagged_lines[busy] = _bought_once(busy, lines.buyer, groups, len(lines))
-    return flagged_lines
+    found[busy] = _bought_once(busy, lines.buyer, groups, len(lines))
+    return found
+
+
+def _so_many_alike(number: int, shop: Ints, day: Ints) -> bool:
+    """Whether any shop has so many lines on a day: most have not, and need no further look."""
+    ahead = number - 1
+    until = -ahead or None
+    return bool(((shop[ahead:] == shop[:until]) & (day[ahead:] == day[:until])).any())
 
 
 def _late_settlement(flow: KnownFlow, unsuspected: Bools, rule: LateSettlement) -> Ints:
@@ -333,7 +485,7 @@ def _late_settlement(flow: KnownFlow, unsuspected: Bools, rule: LateSettlement) 
     lines, shops = flow.lines, len(flow.lines.shops)
     # what went back is never settled
     waiting = unsuspected & flow.unsettled & ~flow.nil & (flow.refunded_minor == 0)
-    suspects = np.flatnonzero(waiting & (lines.paid_day < flow.known_on - rule.days))
+    suspects = np.flatnonzero(waiting & (lines.paid_day < flow.heard_until - rule.days))
     if not len(suspects):
         return suspects
     watched = np.zeros(shops, dtype=np.bool_)
@@ -342,7 +494,7 @@ def _late_settlement(flow: KnownFlow, unsuspected: Bools, rule: LateSettlement) 
     shop, waited = lines.shop[settled], (lines.settled_day - lines.paid_day)[settled]
     (usual,) = quantiles(shop, waited, shops, 95)
     enough = counts(shop, shops) >= rule.settled_to_compare
-    age = flow.known_on - lines.paid_day[suspects]
+    age = flow.heard_until - lines.paid_day[suspects]
     of_shop = lines.shop[suspects]
     late = enough[of_shop] & (age > rule.times_usual * np.maximum(usual[of_shop], 1))
     stalled = enough & _stalled(flow, waiting, np.maximum(usual, rule.days), rule)
@@ -355,8 +507,8 @@ def _late_settlement(flow: KnownFlow, unsuspected: Bools, rule: LateSettlement) 
 def _stalled(flow: KnownFlow, waiting: Bools, usual: Ints, rule: LateSettlement) -> Bools:
     """Shops of whose sales old enough to be settled, and young enough to count unsettled, too much is not."""
     lines, shops = flow.lines, len(flow.lines.shops)
-    due = np.flatnonzero((lines.paid_day < flow.known_on - usual[lines.shop]) & ~flow.nil)
-    due = due[lines.paid_day[due] > flow.known_on - _LATELY]
+    due = np.flatnonzero((lines.paid_day < flow.heard_until - usual[lines.shop]) & ~flow.nil)
+    due = due[lines.paid_day[due] > flow.heard_until - _LATELY]
     placed = amount_sums(lines.shop[due], shops, flow.placed_minor[due])
     missing = amount_sums(lines.shop[due], shops, flow.placed_minor[due] * waiting[due])
     many = np.bincount(lines.shop[due][waiting[due]], minlength=shops) >= rule.late_lines
@@ -372,7 +524,16 @@ def _bought_once(lines: Ints, buyer: Ints, groups: BuyerGroups, count: int) -> B
 
 
 def findings(flow: KnownFlow, flagged: Ints) -> tuple[Finding, ...]:
-    """The evidence behind the flags, largest amount first: bursts and unknown buyers by day, the others by buyer."""
+    """The evidence behind the flags, largest amount first: bursts and unknown buyers by day, the others by buyer.
+
+    >>> from .flow import known_flow, sales_lines
+    >>> from .policy import Lags
+    >>> sold = [{"shop_id": "s", "order_id": str(n), "paid_at": "2025-04-01", "amount": "9", "buyer_id": buyer,
+    ...          "status": "refunded" if buyer == "a" else "paid"} for n, buyer in enumerate("aaab")]
+    >>> flow = known_flow(sales_lines(sold), date(2025, 5, 1).toordinal(), Lags())
+    >>> [(each.detector, each.buyer_id, each.amount_minor) for each in findings(flow, flag_lines(flow, Detectors()))]
+    [('refund_after', 'a', 2700)]
+    """
     rows = np.flatnonzero(flagged)
     by_key: dict[tuple[int, int, int, int], list[int]] = {}
     for row in rows.tolist():
@@ -396,7 +557,7 @@ def _finding(flow: KnownFlow, key: tuple[int, int, int, int], rows: list[int]) -
     days = lines.paid_day[rows]
     return Finding(
         detector=DETECTORS[code], shop=lines.shops[shop], buyer_id=lines.buyers[buyer] if buyer >= 0 else None,
-        day=date.fromordinal(day) if day else None, orders=int(lines.starts_order[rows].sum()),
+        day=date.fromordinal(day) if day else None, orders=lines.orders_among(rows),
         amount_minor=int(lines.amount_minor[rows].sum()), first_day=date.fromordinal(int(days.min())),
         last_day=date.fromordinal(int(days.max())),
     )  # fmt: skip

@@ -30,11 +30,24 @@ def first_of_runs(*keys: Ints) -> Bools:
     >>> first_of_runs(np.array([1, 1, 2])).tolist()
     [True, False, True]
     """
-    first = np.zeros(len(keys[0]), dtype=np.bool_)
+    first = np.empty(len(keys[0]), dtype=np.bool_)
     first[:1] = True
-    for key in keys:
+    np.not_equal(keys[0][1:], keys[0][:-1], out=first[1:])
+    for key in keys[1:]:
         first[1:] |= key[1:] != key[:-1]
     return first
+
+
+def ends_of_runs(starts: Ints, length: int) -> Ints:
+    """Where runs that follow each other end, each before the next starts and the last at *length*.
+
+    >>> ends_of_runs(np.array([0, 2]), 5).tolist()
+    [2, 5]
+    """
+    ends = np.empty_like(starts)
+    ends[:-1] = starts[1:]
+    ends[-1:] = length
+    return ends
 
 
 def counts(key: Ints, size: int, weight: Ints | Bools | None = None) -> Ints:
@@ -44,7 +57,7 @@ def counts(key: Ints, size: int, weight: Ints | Bools | None = None) -> Ints:
     [1, 0, 2]
     """
     if weight is None:
-        return np.bincount(key, minlength=size).astype(np.int64)
+        return np.bincount(key, minlength=size)
     return np.bincount(key, weights=weight, minlength=size).astype(np.int64)
 
 
@@ -61,19 +74,15 @@ def amount_sums(key: Ints, size: int, amount_minor: Ints) -> Ints:
     return sums
 
 
-def sums_of_runs(values: Ints, starts: Ints) -> Ints:
-    """Sums of the stretches of *values* that begin at *starts*, each up to the next; in 64-bit integers.
+def sums_of_runs(values: Ints | Bools, ends: Ints) -> Ints:
+    """Sums of runs of *values* that follow each other from the first value on, by where each ends; in 64-bit integers.
 
-    >>> sums_of_runs(np.array([1, 2, 3]), np.array([0, 2])).tolist()
+    >>> sums_of_runs(np.array([1, 2, 3]), np.array([2, 3])).tolist()
     [3, 3]
     """
-    reached = running_total(values)
-    from_start = reached[starts]
-    sums = np.empty_like(from_start)
-    if len(sums):
-        sums[:-1] = from_start[1:] - from_start[:-1]
-        sums[-1] = reached[-1] - from_start[-1]
-    return sums
+    reached: Ints = values.cumsum(dtype=np.int64)[ends - 1]
+    reached[1:] -= reached[:-1]
+    return reached
 
 
 def running_total(values: Ints) -> Ints:
@@ -91,30 +100,34 @@ def running_total(values: Ints) -> Ints:
 def quantiles(key: Ints, value: Ints, size: int, *hundredths: int) -> list[Ints]:
     """Per *key* the values that so many per cent of its values do not exceed, the lower of two; 0 where none.
 
+    *key* must be sorted.
+
     >>> [found.tolist() for found in quantiles(np.array([0, 0, 0]), np.array([9, 1, 2]), 2, 50, 99)]
     [[2, 0], [2, 0]]
     """
     found = [np.zeros(size, dtype=np.int64) for _ in hundredths]
     if not len(key):
         return found
-    keys, values = _sorted_within(key, value)
-    starts = first_of_runs(keys).nonzero()[0]
-    lengths = np.diff(np.append(starts, len(keys)))
+    values = _sorted_within(key, value)
+    starts = first_of_runs(key).nonzero()[0]
+    lengths = ends_of_runs(starts, len(key)) - starts
     for each, hundredth in zip(found, hundredths, strict=True):
-        each[keys[starts]] = values[starts + (lengths - 1) * hundredth // 100]
+        each[key[starts]] = values[starts + (lengths - 1) * hundredth // 100]
     return found
 
 
-def _sorted_within(key: Ints, value: Ints) -> tuple[Ints, Ints]:
-    """Keys and values, sorted by both; packed into one number where they fit, which sorts much faster."""
+def _sorted_within(key: Ints, value: Ints) -> Ints:
+    """Values sorted within each key; packed with it into one number where they fit, which sorts much faster."""
     least = int(value.min())
     bits = (int(value.max()) - least).bit_length()
-    if int(key.max()).bit_length() + bits > 62:
-        order = np.lexsort((value, key))
-        return key[order], value[order]
-    packed = (key << bits) | (value - least)
+    if int(key[-1]).bit_length() + bits > 62:
+        return value[np.lexsort((value, key))]
+    packed = key << bits
+    packed |= value - least
     packed.sort()
-    return packed >> bits, (packed & ((1 << bits) - 1)) + least
+    packed &= (1 << bits) - 1
+    packed += least
+    return packed
 
 
 def beyond_gradations(
@@ -126,6 +139,7 @@ def beyond_gradations(
     unit: Ints,
     chance: float,
     part: Doubles | None = None,
+    party: int = _ONE_PARTY,
 ) -> Bools:
     """Which *suspects* stand out: so many of their key reach their value as its other values do not lead to expect.
 
@@ -133,7 +147,7 @@ def beyond_gradations(
     the heaviest tail that customers have, expects E = n₂ · (value / 2 units)^−log₂(n₁ / n₂) with that value. Where n₁ is five or
     less, the law is drawn one gradation lower, through half a unit and one. *part* of each key multiplies E.
     Where k have the value and Chernoff's bound of the Poisson law, (eE / k)^k · e^−E, is below *chance*, they stand out. Others
-    are those without k, up to five.
+    are those without k, up to so many as one *party* may have.
 
     *Source:* house rule; Chernoff's bound: Mitzenmacher and Upfal, Probability and Computing (2005), theorem 5.4.
 
@@ -146,7 +160,7 @@ def beyond_gradations(
     if not len(at):
         return found
     units, reached = unit[at] if unit.ndim else unit, _as_high(key[at], value[at])
-    own = np.minimum(reached, _ONE_PARTY)
+    own = np.minimum(reached, party)
     halves, ones, twos = (counts(key, size, 2 * value >= times * unit)[key[at]] - own for times in (1, 2, 4))
     few = ones <= _ONE_PARTY
     fewer = np.maximum(np.where(few, ones, twos), 0.5)
@@ -208,8 +222,8 @@ def late_share(weighted: Ints, total: Ints, existing: Ints, weights: Ints) -> In
     >>> late_share(np.array([9, 12]), np.array([3, 2]), np.array([3, 3]), np.array([1, 2, 6])).tolist()
     [10000, 20000]
     """
-    lived = np.clip(existing, 1, len(weights))
-    weight_lived = np.cumsum(weights[::-1])[lived - 1]
+    lived = np.minimum(np.maximum(existing, 1), len(weights))
+    weight_lived = weights[::-1].cumsum()[lived - 1]
     found = scaled(weighted / np.maximum(total, 1) / weight_lived * lived * RATIO_SCALE)
     return np.where(total > 0, found, 0)
 

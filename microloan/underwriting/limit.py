@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
 from ..money import amount_text, currency_digits
 from .features import Value, coming_peak
@@ -22,6 +23,8 @@ from .reasons import Language, Reason, reason, step_text
 from .relations import Relation
 
 Row = Mapping[str, Value]
+#: Steps whose value is counted in whole numbers.
+COUNTED_STEPS: Final = frozenset({"score", "score_mature", "blocks"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +83,23 @@ class Step:
     inputs: tuple[tuple[str, str], ...] = ()
 
     def text(self, language: Language = "en") -> str:
-        """How the value is made, in words."""
+        """How the value is made, in words.
+
+        >>> step("lowest", amount=1230000).text("zh")
+        '取公式额度、还款能力与各项上限中的最低值，不低于零'
+        """
         return step_text(self.name, dict(self.inputs), language)
 
     def value_text(self, currency: str) -> str:
-        """The value for people: an amount with the currency's digits, a factor to four decimals, or ``not set``.
+        """The value for people: an amount with the currency's digits, a number counted, a factor to four decimals, ``not set``.
 
-        >>> Step("volatility", factor=Fraction(2, 3)).value_text("CNY")
-        '0.6666'
+        >>> Step("volatility", factor=Fraction(2, 3)).value_text("CNY"), Step("blocks", factor=Fraction(9)).value_text("CNY")
+        ('0.6666', '9')
         """
         if self.amount_minor is not None:
             return amount_text(self.amount_minor, currency)
+        if self.name in COUNTED_STEPS:
+            return str(self.factor)
         return "not set" if self.factor is None else _four_places(self.factor)
 
 
@@ -132,7 +141,11 @@ class Limit:
 def step(
     name: str, /, *, amount: int | None = None, factor: Fraction | None = None, **inputs: object
 ) -> Step:
-    """A waterfall step with its inputs as text."""
+    """A waterfall step with its inputs as text.
+
+    >>> step("rounded", amount=1230000, step="100.00").inputs
+    (('step', '100.00'),)
+    """
     return Step(name, amount, factor, tuple((key, _shown(inputs[key])) for key in sorted(inputs)))
 
 
@@ -149,7 +162,11 @@ def rounded_down(amount_minor: int, currency: str) -> int:
 
 
 def rounding_step(amount_minor: int, currency: str) -> int:
-    """The step a limit of this size is rounded down to, in minor units."""
+    """The step a limit of this size is rounded down to, in minor units.
+
+    >>> rounding_step(99999, "CNY"), rounding_step(100000, "CNY")
+    (1000, 10000)
+    """
     one: int = 10 ** currency_digits(currency)
     return 100 * one if amount_minor >= 1000 * one else 10 * one
 
@@ -212,7 +229,17 @@ class Formula:
 
 
 def formula(basis: Basis, policy: Policy, applicant: Applicant) -> Formula:
-    """k(grade) × M × haircuts, minor units rounded down."""
+    """k(grade) × M × haircuts, minor units rounded down.
+
+    10,000.00 in a typical month, 1.5 times that in grade B, × 1 / (1 + 0.25) for volatility. *Source:* SEMANTICS 8.
+
+    >>> from .policy import shipped_policy
+    >>> policy = shipped_policy()
+    >>> basis = Basis(date(2025, 5, 1), {"typical_month": 1000000, "volatility": Decimal("0.25")}, policy.grades[1])
+    >>> worked = formula(basis, policy, Applicant())
+    >>> basis.grade.k, worked.haircuts, worked.amount_minor
+    (Fraction(3, 2), Fraction(4, 5), 1200000)
+    """
     rules, row = policy.haircuts, basis.row
     month = _whole(row.get("typical_month"))
     volatility = volatility_factor(row.get("volatility")) if rules.volatility else Fraction(1)
@@ -251,6 +278,15 @@ def credit_limit(
 
     Below the product's minimum the limit is zero and the caller declines. Every factor is in ``steps``, in order, from
     raw sales to the final figure.
+
+    *Source:* SEMANTICS 8.
+
+    >>> from .policy import shipped_policy
+    >>> policy = shipped_policy()
+    >>> basis = Basis(date(2025, 5, 1), {"typical_month": 1008000, "volatility": Decimal("0.25")}, policy.grades[1])
+    >>> found = credit_limit([basis], policy, Applicant(), "CNY", date(2025, 5, 1))
+    >>> found.unrounded_minor, found.limit_minor
+    (1209600, 1200000)
     """
     formulas = [formula(basis, policy, applicant) for basis in bases]
     used = min(formulas, key=lambda each: each.amount_minor)

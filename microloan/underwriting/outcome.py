@@ -72,7 +72,15 @@ def outcome(
 
 
 def active_months(view: View) -> Ints:
-    """Calendar months of all history in which a shop had a net sale, one count per shop."""
+    """Calendar months of all history in which a shop had a net sale, one count per shop.
+
+    >>> from .flow import sales_lines
+    >>> days = [date(2025, 1, 31), date(2025, 2, 1), date(2025, 2, 28)]
+    >>> shop = [{"shop_id": "s", "order_id": str(n), "paid_at": day, "amount": "9"} for n, day in enumerate(days)]
+    >>> flagged = flagged_flow(sales_lines(shop), date(2025, 6, 30), Settings())
+    >>> active_months(View(flagged, date(2025, 6, 30).toordinal())).tolist()
+    [2]
+    """
     selling = view.net_minor > 0
     shop = view.shop[selling]
     month = (view.day[selling] - _EPOCH).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)

@@ -12,12 +12,13 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
@@ -62,6 +63,24 @@ def _above_zero(value: Fraction) -> Fraction:
     return value
 
 
+def _part_of_one(value: Fraction) -> Fraction:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{value} is not between 0 and 1")
+    return value
+
+
+def _up_to_100(value: Fraction) -> Fraction:
+    if not 0 <= value <= 100:
+        raise ValueError(f"{value} is not between 0 and 100")
+    return value
+
+
+def _not_nothing(value: Fraction) -> Fraction:
+    if not value:
+        raise ValueError("must be above 0")
+    return value
+
+
 def _without_library_error(read: Callable[[], Read]) -> Read:
     try:
         return read()
@@ -75,6 +94,11 @@ def _fraction_text(value: Fraction) -> str:
 
 #: An exact share or multiple: ``0.3``, ``"30%"``, ``"1/18"``.
 Share = Annotated[Fraction, PlainValidator(_share), PlainSerializer(_fraction_text, return_type=str)]
+#: A share of a whole: 0 to 1.
+Part = Annotated[Share, AfterValidator(_part_of_one)]
+#: A factor that may be 0, at most 100; and one that may not.
+Factor = Annotated[Share, AfterValidator(_up_to_100)]
+Multiple = Annotated[Factor, AfterValidator(_not_nothing)]
 #: A share above 0.
 Chance = Annotated[Share, AfterValidator(_above_zero)]
 #: An exact decimal number.
@@ -140,7 +164,7 @@ class BuyerRing(_Setting):
     enabled: bool = True
     members: Count = 3
     days: Count = 3
-    overlap: Share = Fraction(7, 10)
+    overlap: Part = Fraction(7, 10)
 
 
 class Burst(_Setting):
@@ -162,7 +186,7 @@ class RefundAfter(_Setting):
 
     enabled: bool = True
     orders: Count = 3
-    share: Share = Fraction(1, 2)
+    share: Part = Fraction(1, 2)
 
 
 class LateSettlement(_Setting):
@@ -175,8 +199,21 @@ class LateSettlement(_Setting):
     days: Days = 15
     times_usual: Count = 3
     settled_to_compare: Count = 20
-    late_share: Share = Fraction(25, 100)
+    late_share: Part = Fraction(25, 100)
     late_lines: Count = 5
+
+
+class OutsizedOrder(_Setting):
+    """Accounts whose year is one order, or mostly one, of ``times_typical`` times the upper quartile of what this shop's orders
+    amount to or more: at least ``accounts`` of them, in a shop with at least ``buyers_to_judge`` buyers. Only where the
+    shop's own sizes of orders, drawn on, would lead to so many such accounts with less than this ``chance``, and there are
+    more than if passers-by ordered so large as often as its regulars: a shop that sells in all sizes keeps them."""
+
+    enabled: bool = True
+    accounts: Count = 3
+    times_typical: Count = 15
+    buyers_to_judge: Count = 20
+    chance: Chance = Fraction(1, 100)
 
 
 class Detectors(_Setting):
@@ -187,6 +224,7 @@ class Detectors(_Setting):
     burst: Burst = Burst()
     refund_after: RefundAfter = RefundAfter()
     late_settlement: LateSettlement = LateSettlement()
+    outsized_order: OutsizedOrder = OutsizedOrder()
 
 
 class Peak(_Setting):
@@ -235,9 +273,9 @@ class Eligibility(_Setting):
     blocks_without_review: Count = 6
     review_few_buyers: bool = True
     review_daily_totals: bool = True
-    flagged_share_decline: Share = Fraction(30, 100)
-    flagged_share_review: Share = Fraction(10, 100)
-    apart_share_review: Share = Fraction(3, 100)
+    flagged_share_decline: Part = Fraction(30, 100)
+    flagged_share_review: Part = Fraction(10, 100)
+    apart_share_review: Part = Fraction(3, 100)
     violations_decline: Count = 3
     rating_review: Number = Decimal("3.0")
     overdue_days_decline: Days = 30
@@ -282,7 +320,7 @@ class Odds(_Setting):
     double them. ``event`` says what the probability is of."""
 
     score: Points
-    good_to_bad: Share
+    good_to_bad: Multiple
     double: Annotated[int, Field(strict=True, ge=1, le=1000)]
     event: str
 
@@ -301,15 +339,15 @@ class Grade(_Setting):
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9+-]{0,7}$")]
     score: Points
-    k: Share
+    k: Multiple
     rate: DailyRate
 
 
 class RefundHaircut(_Setting):
     """max(0, 1 − ``slope`` × max(0, refund rate − ``free``))."""
 
-    free: Share = Fraction(5, 100)
-    slope: Share = Fraction(2)
+    free: Part = Fraction(5, 100)
+    slope: Factor = Fraction(2)
 
 
 class Haircuts(_Setting):
@@ -320,8 +358,8 @@ class Haircuts(_Setting):
 
     volatility: bool = True
     refunds: RefundHaircut = RefundHaircut()
-    top_buyer_share: Share = Fraction(30, 100)
-    floor: Share = Fraction(1, 4)
+    top_buyer_share: Part = Fraction(30, 100)
+    floor: Part = Fraction(1, 4)
 
 
 class Repayment(_Setting):
@@ -330,8 +368,8 @@ class Repayment(_Setting):
     *Source:* SEMANTICS 8 (margin 0.8); share and term are the shipped product's.
     """
 
-    margin: Share = Fraction(8, 10)
-    sweep_share: Share = Fraction(25, 100)
+    margin: Chance = Fraction(8, 10)
+    sweep_share: Chance = Fraction(25, 100)
     months: Annotated[int, Field(strict=True, ge=1, le=60)] = 12
     days: Days = 360
 
@@ -342,8 +380,8 @@ class Caps(_Setting):
     ``None``: no such cap. A share without the lender's net assets prints ``not set``.
     """
 
-    net_assets_share: Share | None = Fraction(10, 100)
-    related_net_assets_share: Share | None = Fraction(15, 100)
+    net_assets_share: Part | None = Fraction(10, 100)
+    related_net_assets_share: Part | None = Fraction(15, 100)
 
 
 class Seasonal(_Setting):
@@ -371,6 +409,61 @@ SHIPPED_PEAKS = (
 )
 
 
+_Place = tuple[str | int, ...]
+_Fault = tuple[_Place, str]
+
+
+class _Contradictions(ValueError):
+    """Parts of a policy that do not go together, each with its place."""
+
+    def __init__(self, faults: Sequence[_Fault]) -> None:
+        super().__init__("; ".join(f"{_field_name(place)}: {reason}" for place, reason in faults))
+        self.faults = tuple(faults)
+
+
+def _grade_faults(grades: Sequence[Grade]) -> Iterator[_Fault]:
+    names: set[str] = set()
+    for number, grade in enumerate(grades):
+        if grade.name in names:
+            yield ("grades", number, "name"), f"there is a grade {grade.name} already"
+        names.add(grade.name)
+    for number, (better, worse) in enumerate(pairwise(grades), start=1):
+        if worse.score >= better.score:
+            yield (
+                ("grades", number, "score"),
+                "list the best grade first, each with a lower score than the one before",
+            )
+        if worse.rate.per_day < better.rate.per_day:
+            yield (
+                ("grades", number, "rate"),
+                f"a worse grade may not cost less than grade {better.name} before it",
+            )
+
+
+def _scored_twice(card: Scorecard) -> Iterator[_Fault]:
+    seen: set[str] = set()
+    for number, each in enumerate(card.characteristics):
+        if each.feature in seen:
+            yield (
+                ("scorecard", "characteristics", number, "feature"),
+                f"feature {each.feature!r} is scored already",
+            )
+        seen.add(each.feature)
+
+
+def _amount_faults(currencies: Mapping[str, CurrencyAmounts]) -> Iterator[_Fault]:
+    for currency, amounts in currencies.items():
+        place: _Place = ("currencies", currency)
+        try:
+            least = to_minor(amounts.minimum_limit, currency, "minimum_limit")
+            most = to_minor(amounts.product_cap, currency, "product_cap")
+        except BadInput as refused:
+            yield place, refused.message
+            continue
+        if not 0 < least <= most:
+            yield place, "the minimum must be above zero and at most the cap"
+
+
 class Policy(_Setting):
     """A lender's credit policy, frozen. Read one with :meth:`from_file` or take :func:`shipped_policy`.
 
@@ -395,22 +488,17 @@ class Policy(_Setting):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        scores = [grade.score for grade in self.grades]
-        if scores != sorted(set(scores), reverse=True):
-            raise ValueError("grades: list the best grade first, each with a lower score than the one before")
-        for currency, amounts in self.currencies.items():
-            self._check_amounts(currency, amounts)
+        faults = [
+            *_grade_faults(self.grades),
+            *_scored_twice(self.scorecard),
+            *_amount_faults(self.currencies),
+        ]
+        if self.eligibility.flagged_share_decline < self.eligibility.flagged_share_review:
+            reason = "lies below flagged_share_review: nobody would be reviewed"
+            faults.append((("eligibility", "flagged_share_decline"), reason))
+        if faults:
+            raise _Contradictions(faults)
         return self
-
-    @staticmethod
-    def _check_amounts(currency: str, amounts: CurrencyAmounts) -> None:
-        try:
-            least = to_minor(amounts.minimum_limit, currency, f"currencies.{currency}.minimum_limit")
-            most = to_minor(amounts.product_cap, currency, f"currencies.{currency}.product_cap")
-        except BadInput as refused:
-            raise ValueError(refused.message) from None
-        if not 0 < least <= most:
-            raise ValueError(f"currencies.{currency}: the minimum must be above zero and at most the cap")
 
     @classmethod
     def from_file(cls, path: str | Path) -> Policy:
@@ -476,12 +564,25 @@ class Policy(_Setting):
 
 
 def load_policy(path: str | Path) -> Policy:
-    """Read a policy file; the same as :meth:`Policy.from_file`."""
+    """Read a policy file; the same as :meth:`Policy.from_file`.
+
+    Raises InvalidPolicy naming field and line.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     written = Path(folder, "own.toml").write_text(shipped_policy_text(), encoding="utf-8")
+    ...     load_policy(Path(folder, "own.toml")).name
+    'marketplace'
+    """
     return Policy.from_file(path)
 
 
 def shipped_policy_text() -> str:
-    """The text of the shipped policy ``marketplace``, comments and all: a start for one's own."""
+    """The text of the shipped policy ``marketplace``, comments and all: a start for one's own.
+
+    >>> Policy.from_toml(shipped_policy_text()).name
+    'marketplace'
+    """
     return resources.files(__package__).joinpath("marketplace.toml").read_text(encoding="utf-8")
 
 
@@ -499,13 +600,21 @@ def shipped_policy() -> Policy:
 
 
 def _all_faults(wrong: ValidationError, text: str, file: str) -> InvalidPolicy:
-    faults = []
-    for each in wrong.errors(include_url=False, include_context=False, include_input=False):
-        place = tuple(each["loc"])
-        reason = each["msg"].removeprefix("Value error, ")
-        faults.append({"line": line_of(text, place), "field": _field_name(place), "reason": reason})
+    faults = [
+        {"line": line_of(text, place), "field": _field_name(place), "reason": reason}
+        for place, reason in _told(wrong)
+    ]
     first = faults[0]
     return _refusal(file, first["line"], str(first["field"]), str(first["reason"]), faults)
+
+
+def _told(wrong: ValidationError) -> Iterator[_Fault]:
+    for each in wrong.errors(include_url=False, include_input=False):
+        cause = each.get("ctx", {}).get("error")
+        if isinstance(cause, _Contradictions):
+            yield from cause.faults
+        else:
+            yield tuple(each["loc"]), each["msg"].removeprefix("Value error, ")
 
 
 def _refusal(file: str, line: object, field: str, reason: str, faults: Sequence[object]) -> InvalidPolicy:

@@ -27,8 +27,8 @@ REASONS: Final[dict[str, Wording]] = {
     "no_sales": Wording("decline", "no sale of this shop is known", "没有该店铺的销售记录"),
     "tenure_too_short": Wording(
         "decline",
-        "the first sale was {tenure} days ago, at least {needed} are needed",
-        "首笔销售距今{tenure}天，至少需要{needed}天",
+        "days from the first sale to the data cut-off: {tenure}, at least {needed} are needed",
+        "首笔销售至数据截止日共{tenure}天，至少需要{needed}天",
     ),
     "no_recent_sale": Wording(
         "decline",
@@ -37,7 +37,7 @@ REASONS: Final[dict[str, Wording]] = {
     ),
     "too_few_months": Wording(
         "decline",
-        "{blocks} months of sales, at least {needed} are needed",
+        "months of sales: {blocks}, at least {needed} are needed",
         "仅有{blocks}个月的销售，至少需要{needed}个月",
     ),
     "orders_not_genuine": Wording(
@@ -45,9 +45,9 @@ REASONS: Final[dict[str, Wording]] = {
         "{share} of the sales amount was flagged as not genuine",
         "{share}的销售额被判定为非真实交易",
     ),
-    "too_many_violations": Wording("decline", "{violations} platform violations", "平台违规{violations}次"),
+    "too_many_violations": Wording("decline", "platform violations: {violations}", "平台违规{violations}次"),
     "overdue_with_us": Wording(
-        "decline", "{days} days past due on a loan with us", "在我方的贷款已逾期{days}天"
+        "decline", "days past due on a loan with us: {days}", "在我方的贷款已逾期{days}天"
     ),
     "ring_written_off": Wording(
         "decline",
@@ -56,8 +56,8 @@ REASONS: Final[dict[str, Wording]] = {
     ),
     "score_too_low": Wording(
         "decline",
-        "score {score} is below the lowest grade's {needed}",
-        "评分{score}低于最低等级所需的{needed}",
+        "score {score} at {cut_off} is below the lowest grade's {needed}",
+        "{cut_off}的评分{score}低于最低等级所需的{needed}",
     ),
     "limit_too_small": Wording(
         "decline",
@@ -70,13 +70,13 @@ REASONS: Final[dict[str, Wording]] = {
         "销售数据仅更新至{covered_until}，请补充此后的数据",
     ),
     "short_history": Wording(
-        "review", "only {blocks} months of sales: a person decides", "仅有{blocks}个月的销售记录，转人工审核"
+        "review", "months of sales: only {blocks}; a person decides", "仅有{blocks}个月的销售记录，转人工审核"
     ),
     "daily_totals_only": Wording(
         "review", "only daily totals are known, no orders", "仅有每日汇总数据，没有订单明细"
     ),
     "few_accounts": Wording(
-        "review", "only {buyers} accounts buy, again and again", "仅有{buyers}个账户反复购买"
+        "review", "accounts that buy, again and again: only {buyers}", "仅有{buyers}个账户反复购买"
     ),
     "accounts_apart": Wording(
         "review",
@@ -100,6 +100,11 @@ REASONS: Final[dict[str, Wording]] = {
         "review",
         "other merchants that seem to be one with this one: {count}; shared: {kinds}",
         "与其他{count}个商户疑似同一控制；共用：{kinds}",
+    ),
+    "ring_not_closed": Wording(
+        "review",
+        "there are more merchants around this one than are looked at; related parties counted: {counted}",
+        "其周围的商户多于可查数量；已计入的关联方：{counted}个",
     ),
     "low_rating": Wording("review", "the shop's rating is {rating}", "店铺评分为{rating}"),
     "recent_sales_unproven": Wording(
@@ -212,6 +217,11 @@ class _Shown(dict[str, str]):
 
 #: How each step of the waterfall is made, in order; names in braces are the step's inputs.
 STEPS: Final[dict[str, tuple[str, str]]] = {
+    "score": ("score at the cut-off {cut_off}; grade: {grade}", "基准日{cut_off}的评分；等级：{grade}"),
+    "score_mature": (
+        "score at {cut_off}, of sales settled so far; grade: {grade}; the lower of the two grades stands",
+        "{cut_off}的评分，仅计已结算的销售；等级：{grade}；取两者中较低的等级",
+    ),
     "sales_received": ("all amounts placed in the last 365 days", "近365天全部下单金额"),
     "cancelled": ("less cancelled orders", "减：已取消订单"),
     "unsettled": ("less orders still unsettled after {days} days", "减：{days}天后仍未结算的订单"),
@@ -291,4 +301,4 @@ def step_text(name: str, inputs: Mapping[str, str], language: Language = "en") -
 
 
 #: What stands for an input that is not there.
-_ABSENT_ZH: Final = {"not set": "（未设置）", "not known": "（未知）"}
+_ABSENT_ZH: Final = {"not set": "（未设置）", "not known": "（未知）", "none": "（无）"}

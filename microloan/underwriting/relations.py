@@ -51,7 +51,11 @@ class Relation:
 
 
 def relation_values(relation: Relation) -> dict[str, Any]:
-    """A relation as plain JSON values."""
+    """A relation as plain JSON values.
+
+    >>> relation_values(Relation("ring_written_off", (("count", "2"),), ("m-2",)))
+    {'code': 'ring_written_off', 'values': {'count': '2'}, 'merchants': ['m-2'], 'evidence': []}
+    """
     return {
         "code": relation.code,
         "values": dict(relation.values),

@@ -43,7 +43,14 @@ class Score:
 
 
 def score(row: Mapping[str, Value], policy: Policy, currency: str) -> Score:
-    """Score a feature row by the policy's scorecard. Amounts are compared in major units of *currency*."""
+    """Score a feature row by the policy's scorecard. Amounts are compared in major units of *currency*.
+
+    >>> from .policy import shipped_policy
+    >>> policy = shipped_policy()
+    >>> told = score({"tenure": 400}, policy, "CNY")
+    >>> told.total - sum(part.points for part in told.points) == policy.scorecard.base
+    True
+    """
     parts = tuple(_points(each, row.get(each.feature), currency) for each in policy.scorecard.characteristics)
     total = policy.scorecard.base + sum(part.points for part in parts)
     return Score(total, parts, grade_of(total, policy), probability_of(total, policy.scorecard.odds))
@@ -66,7 +73,13 @@ def _bin_points(characteristic: Characteristic, value: int | Decimal, currency: 
 
 
 def grade_of(total: int, policy: Policy) -> Grade | None:
-    """The best grade whose band the score reaches; None below the lowest."""
+    """The best grade whose band the score reaches; None below the lowest.
+
+    >>> from .policy import shipped_policy
+    >>> policy = shipped_policy()
+    >>> grade_of(policy.grades[0].score, policy).name, grade_of(policy.grades[-1].score - 1, policy)
+    ('A', None)
+    """
     return next((grade for grade in policy.grades if total >= grade.score), None)
 
 
@@ -98,13 +111,22 @@ def edges_of(characteristic: Characteristic, currency: str) -> Ints:
 
 
 def places_of(feature: str, currency: str) -> int:
-    """Decimals between a feature's whole numbers and what a policy writes: 4 for ratios, the currency's for amounts."""
+    """Decimals between a feature's whole numbers and what a policy writes: 4 for ratios, the currency's for amounts.
+
+    >>> places_of("refund_rate", "CNY"), places_of("sales_90d", "CNY"), places_of("sales_90d", "JPY"), places_of("tenure", "CNY")
+    (4, 2, 0, 0)
+    """
     unit = DEFINITIONS[feature].unit
     return 4 if unit == "ratio" else currency_digits(currency) if unit == "amount" else 0
 
 
 def worst_points(points: tuple[Points, ...], told: int) -> tuple[Points, ...]:
-    """The characteristics that took points away, at most *told* of them, the costliest first."""
+    """The characteristics that took points away, at most *told* of them, the costliest first.
+
+    >>> given = [Points("tenure", 30, -20, 10, "short_tenure"), Points("refund_rate", None, -35, 0, "refunds")]
+    >>> [each.feature for each in worst_points((*given, Points("orders", 9, 5, 5, "")), 1)]
+    ['refund_rate']
+    """
     costly = sorted(
         (each for each in points if each.points < 0), key=lambda each: (each.points, each.feature)
     )

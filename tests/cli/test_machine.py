@@ -37,6 +37,29 @@ def test_doctor_names_every_check_and_the_days_that_wait_for_their_close(lang: s
     assert {"journal_mode", "schema", "clock"} <= set(re.findall(r"^[a-z_]+", said.out, re.MULTILINE))
 
 
+def test_what_guards_history_and_is_gone_is_named_with_the_remedy() -> None:
+    done("init", "--open-day", "2025-05-12")
+    assert done("init", "--check").err == ""
+    with sqlite3.connect("microloan.db") as connection:
+        connection.execute("DROP TRIGGER ml_event_no_update")
+    for line, remedy in ((("doctor",), "microloan verify"), (("init", "--check"), "microloan init --sql")):
+        said = say(*line)
+        assert said.status == 5, said
+        assert "trigger ml_event_no_update is missing" in said.out + said.err
+        assert remedy in said.out
+        assert "缺少触发器 ml_event_no_update" in (
+            say(*line, "--lang", "zh").out + say(*line, "--lang", "zh").err
+        )
+
+
+@pytest.mark.parametrize(("lang", "advice"), [("en", "restore a backup over it"), ("zh", "请用备份恢复")])
+def test_a_book_cut_to_nothing_is_not_made_anew(lang: str, advice: str) -> None:
+    Path("microloan.db").touch()
+    refused = say("init", "--lang", lang)
+    assert (refused.status, Path("microloan.db").stat().st_size) == (5, 0)
+    assert advice in refused.err
+
+
 def spoil(old: str, new: str) -> None:
     """Write other terms into the stored draws, past the triggers that forbid it."""
     with sqlite3.connect("microloan.db") as connection:
@@ -45,7 +68,8 @@ def spoil(old: str, new: str) -> None:
         connection.execute("UPDATE ml_event SET payload = replace(payload, ?, ?)", (old, new))
 
 
-def test_a_damaged_loan_is_held_and_once_mended_goes_on(tmp_path: Path) -> None:
+def sign(tmp_path: Path) -> None:
+    """A book from 12 May 2025 with the line of one merchant, seafood."""
     sales = str(tmp_path / "sales.csv.gz")
     Path(sales).symlink_to(Path(__file__).resolve().parents[2] / "fixtures" / "sales" / "seafood.csv.gz")
     done("init", "--open-day", "2025-05-12")
@@ -54,6 +78,10 @@ def test_a_damaged_loan_is_held_and_once_mended_goes_on(tmp_path: Path) -> None:
     sha = re.search(r"[0-9a-f]{64}", done("offer", "show", "seafood").out)
     assert sha
     done("facility", "sign", "seafood", "--signer", "Li", "--sha256", sha[0])
+
+
+def test_a_damaged_loan_is_held_and_once_mended_goes_on(tmp_path: Path) -> None:
+    sign(tmp_path)
     done("draw", "seafood", "1000", "--days", "5", "--confirm")
     spoil('"method":"anytime"', '"method":"no such"')
     held = say("eod", "--to", "2025-05-20")

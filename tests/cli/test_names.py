@@ -23,7 +23,7 @@ def run(
 
     book = SimpleNamespace(
         merchants=SimpleNamespace(show=show),
-        offers=lambda: offers,
+        offers=lambda merchant: tuple(offer for offer in offers if offer.merchant_id == merchant),
         facilities=lambda merchant: facilities,
         loans=lambda merchant: loans,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 
 import pytest
+from microloan_cli.messages import Messages
 from microloan_cli.render import Column, Facts, Note, Table, as_text, cell_width, print_blocks
+from microloan_cli.view import View
 
 TABLE = Table(
     "Loans",
@@ -80,3 +82,10 @@ def test_long_text_is_broken_between_words_and_between_chinese_characters(shown,
     assert all(cell_width(line) <= width for line in text.splitlines())
     assert all(line.startswith("  ") for line in text.splitlines())
     assert "several" in text
+
+
+def test_the_share_that_is_kept_for_a_loan_stands_beside_the_net() -> None:
+    """Of 1,000.00 that waits as a whole, one loan still gets 800.00."""
+    waiting = {"amount": "1000.00", "kept_for": [{"loan_id": "loan-00-a", "amount": "800.00"}]}
+    table = View(Messages("en")).table("", [waiting], "amount kept_for")
+    assert table.rows == (("1,000.00", "loan-00-a 800.00"),)

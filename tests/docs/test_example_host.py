@@ -38,6 +38,7 @@ from microloan.alembic import include_name, schema_status
 from microloan.book import offers
 from microloan.book.notices import Notice as Event
 from microloan.rates import Rate
+from tests.databases import Originals
 from tests.store.counter import FakeClock
 
 ROOT = Path(__file__).parents[2]
@@ -117,12 +118,23 @@ class Client:
             assert book.trial_balance().total == 0
 
 
+def make_host(url: str) -> None:
+    """The host's tables and ours, by the host's own migrations."""
+    command.upgrade(alembic(url), "head")
+
+
 @pytest.fixture
-def client(database_url: str) -> Iterator[Client]:
-    command.upgrade(alembic(database_url), "head")
+def host_url(originals: Originals, database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """The database of a host that nobody has worked with yet."""
+    with originals.copy(database_kind, make_host, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def client(host_url: str) -> Iterator[Client]:
     clock = FakeClock()
     clock.set_day(DAY)
-    office = Office(open_engine(database_url), CALLERS, clock)
+    office = Office(open_engine(host_url), CALLERS, clock)
     with TestClient(create_app(office, jobs=False), raise_server_exceptions=False) as http:
         yield Client(http, office)
     office.engine.dispose()
@@ -185,12 +197,12 @@ def test_a_payout_that_failed_gives_the_limit_back(client: Client) -> None:
 
 
 def test_it_starts_as_its_readme_says(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     readme = (HOST / "README.md").read_text("utf-8")
     exports = re.findall(r"^\$ export (\w+)=('.*'|\S+)", readme, re.M)
     assert [name for name, _ in exports] == ["BACK_OFFICE_DB", "BACK_OFFICE_TOKENS"]
-    monkeypatch.setenv("BACK_OFFICE_DB", database_url)
+    monkeypatch.setenv("BACK_OFFICE_DB", empty_url)
     monkeypatch.setenv("BACK_OFFICE_TOKENS", exports[1][1].strip("'"))
     assert "$ alembic upgrade head" in readme
     subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=HOST, check=True)
@@ -417,8 +429,8 @@ def test_a_consumer_killed_between_its_commit_and_ours_tells_nothing_twice_and_l
 # --- migrations ------------------------------------------------------------------------------------------------------
 
 
-def test_autogenerate_wants_nothing_of_ours(client: Client, database_url: str) -> None:
-    command.check(alembic(database_url))
+def test_autogenerate_wants_nothing_of_ours(client: Client, host_url: str) -> None:
+    command.check(alembic(host_url))
     with client.office.engine.connect() as connection:
         unfiltered = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
         filtered = MigrationContext.configure(connection, opts={"include_name": include_name})
@@ -426,12 +438,12 @@ def test_autogenerate_wants_nothing_of_ours(client: Client, database_url: str) -
         assert compare_metadata(filtered, SQLModel.metadata) == []
 
 
-def test_the_host_s_downgrade_keeps_the_book(client: Client, database_url: str) -> None:
+def test_the_host_s_downgrade_keeps_the_book(client: Client, host_url: str) -> None:
     line = client.line()
     client.draw(line, "1000.00")
-    command.downgrade(alembic(database_url), "0001")
+    command.downgrade(alembic(host_url), "0001")
     assert not inspect(client.office.engine).has_table("notice")
-    command.upgrade(alembic(database_url), "head")
+    command.upgrade(alembic(host_url), "head")
     assert client.draw(line, "499000.00").status_code == 201
     client.must_be_sound()
 
@@ -449,33 +461,33 @@ def upgrade():
 """
 
 
-def test_a_migration_that_fails_takes_our_schema_with_it(database_url: str, tmp_path: Path) -> None:
+def test_a_migration_that_fails_takes_our_schema_with_it(empty_url: str, tmp_path: Path) -> None:
     (tmp_path / "v0003_fails.py").write_text(FAILS, "utf-8")
-    config = alembic(database_url)
+    config = alembic(empty_url)
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", f"{HOST / 'migrations' / 'versions'}:{tmp_path}")
     with pytest.raises(Exception, match="no_such_column"):
         command.upgrade(config, "head")
-    engine = create_engine(database_url)
+    engine = create_engine(empty_url)
     assert inspect(engine).get_table_names() == []
-    command.upgrade(alembic(database_url), "head")
+    command.upgrade(alembic(empty_url), "head")
     with engine.connect() as connection:
         assert schema_status(connection).current
     engine.dispose()
 
 
 @pytest.mark.postgres
-def test_the_book_in_a_postgresql_schema_of_its_own(postgres_url: str) -> None:
-    engine = create_engine(postgres_url)
+def test_the_book_in_a_postgresql_schema_of_its_own(empty_postgres_url: str) -> None:
+    engine = create_engine(empty_postgres_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE SCHEMA lending")
     engine.dispose()
-    url = f"{postgres_url}?options=-csearch_path%3Dlending,public"
+    url = f"{empty_postgres_url}?options=-csearch_path%3Dlending,public"
     with LoanBook.open(url, clock=FakeClock()) as book:
         book.init()
         book.merchants.add("tea")
         assert book.verify().findings == ()
-    engine = create_engine(postgres_url)
+    engine = create_engine(empty_postgres_url)
     assert inspect(engine).get_table_names() == []
     assert "ml_loan" in inspect(engine).get_table_names(schema="lending")
     with engine.connect() as connection:

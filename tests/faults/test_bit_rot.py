@@ -204,11 +204,11 @@ def test_what_was_acknowledged_is_in_the_log_by_then(counter: Counter, tmp_path:
 
 
 def contents(file: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table that holds money, as SQLite reads it."""
+    """Every row of every table that holds money, as it stands in the table, whatever an index makes of their order."""
     with closing(sqlite3.connect(file)) as connection:
         connection.row_factory = sqlite3.Row
         return {
-            table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3")]
+            table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} NOT INDEXED")]
             for table in OF_MONEY
         }
 
@@ -262,7 +262,7 @@ DAMAGE = {
         "UPDATE ml_event SET payload = '{' WHERE kind = 'payout_confirmed'",
         "loan_unreadable",
     ),
-    "a day that is none": ("UPDATE ml_event SET value_date = 9000000", ""),
+    "a day that is none": ("UPDATE ml_event SET value_date = 9000000", "unreadable"),
     "a word nobody knows": ("UPDATE ml_event SET kind = 'repaX' WHERE kind = 'repay'", "loan_unreadable"),
 }
 
@@ -273,8 +273,4 @@ def test_what_cannot_even_be_read_is_said_and_not_a_crash(counter: Counter, case
     statement, code = DAMAGE[case]
     with closing(sqlite3.connect(file_of(counter))) as rot:  # which no CHECK and no trigger holds up
         rot.executescript(f"PRAGMA ignore_check_constraints=ON; DROP TRIGGER ml_event_no_update; {statement}")
-    if code:
-        assert code in {finding.code for finding in counter.book.verify().findings}
-    else:
-        with pytest.raises(IntegrityBroken):
-            counter.book.verify()
+    assert code in {finding.code for finding in counter.book.verify().findings}

@@ -159,8 +159,8 @@ def test_a_money_file_killed_anywhere_is_finished_by_the_same_file_again(
 
 
 @pytest.mark.parametrize("step", [37, pytest.param(5, marks=pytest.mark.slow)])
-def test_an_init_killed_anywhere_is_finished_by_the_next(database_url: str, step: int) -> None:
-    counter, moment = Counter(database_url), 0
+def test_an_init_killed_anywhere_is_finished_by_the_next(empty_url: str, step: int) -> None:
+    counter, moment = Counter(empty_url), 0
 
     def init() -> None:
         book = own_book(counter)
@@ -178,8 +178,8 @@ def test_an_init_killed_anywhere_is_finished_by_the_next(database_url: str, step
     counter.must_be_sound()
 
 
-def test_two_who_open_one_book_at_once_open_it_once(database_url: str) -> None:
-    counter = Counter(database_url)
+def test_two_who_open_one_book_at_once_open_it_once(empty_url: str) -> None:
+    counter = Counter(empty_url)
     openers = [child(lambda: own_book(counter).init("CNY", START, buckets=2) and None) for _ in range(4)]
     assert [ended(pid) for pid in openers] == [0, 0, 0, 0]
     assert [line.operation for line in counter.book.audit()].count("init") >= 1

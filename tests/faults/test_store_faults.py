@@ -5,6 +5,7 @@ Source: RELIABILITY 7 to 12. After every case verify finds nothing, or the file 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from microloan.book.loanbook import LoanBook
 from microloan.errors import InvalidFile, MicroloanError, StorageFailed
 from microloan.store.unit import random_id
 from tests.killing import child, ended, own_book
@@ -180,6 +182,26 @@ def test_a_folder_one_may_not_write_to_is_refused_and_named(counter: Counter) ->
         Path(folder).chmod(0o755)
         assert not (Path(folder) / "new.db").exists()
         locked.must_be_sound()
+
+
+def test_who_may_only_read_a_book_is_told_what_to_do(counter: Counter) -> None:
+    """Row 9: SQLite needs its log beside the book for reading too."""
+
+    def read(book: LoanBook) -> None:
+        with pytest.raises(StorageFailed, match="allow that, or read a copy elsewhere") as failed:
+            book.loans()
+        raise failed.value
+
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "book.db"
+        counter.book.backup(saved)
+        with contextlib.closing(sqlite3.connect(saved)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # a backup is one file, without
+        saved.chmod(0o444)
+        Path(folder).chmod(0o555)
+        book = Counter(f"sqlite:///{folder}/book.db").book
+        assert ended(child(as_nobody(lambda: read(book)))) == REFUSED
+        Path(folder).chmod(0o755)
 
 
 @pytest.mark.parametrize(("version", "status"), [((3, 51, 2), "warning"), ((3, 51, 3), "ok")])

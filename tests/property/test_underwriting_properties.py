@@ -128,6 +128,63 @@ def test_orders_of_accounts_that_buy_again_and_again_never_raise_the_limit(
     assert granted(after) <= granted(before)
 
 
+@st.composite
+def young_shops(draw: st.DrawFn) -> list[Row]:
+    """A shop of 60 to 260 days with ups and downs, rising or falling."""
+    days, slope = draw(st.integers(60, 260)), draw(st.integers(-20, 20))
+    levels = draw(st.lists(st.integers(5, 15), min_size=14, max_size=14))
+    return [
+        row(
+            f"o{back}",
+            AS_OF - timedelta(days=back),
+            max(levels[back % 14] * (600 - slope * back // 10), 1),
+            f"b{back}",
+        )
+        for back in range(days)
+    ]
+
+
+@st.composite
+def ghost_orders(draw: st.DrawFn) -> list[Row]:
+    """Orders of which nothing is left: cancelled, of 0.00, or not genuine."""
+    fates: list[Row] = [{"status": "cancelled"}, {"amount_minor": 0}, {"flag": "own_buyer"}]
+    days = draw(st.lists(st.integers(0, 400), min_size=1, max_size=12))
+    return [
+        row(f"g{n}", AS_OF - timedelta(days=back), draw(amounts), f"g{n}")
+        | {"status_at": (AS_OF - timedelta(days=back)).isoformat()} | draw(st.sampled_from(fates))
+        for n, back in enumerate(days)
+    ]  # fmt: skip
+
+
+@settings(max_examples=80)
+@given(young_shops(), ghost_orders())
+def test_orders_of_which_nothing_is_left_never_raise_the_limit(shop: list[Row], ghosts: list[Row]) -> None:
+    plain = [{"flag": "", **each} for each in shop]
+    before, after = decided(plain), decided([*plain, *({"flag": "", **each} for each in ghosts)])
+    assert after.limit_minor <= before.limit_minor
+    assert granted(after) <= granted(before)
+
+
+@given(st.lists(order_lines(), min_size=1, max_size=30, unique_by=lambda each: each["order_id"]), st.data())
+def test_an_order_sold_in_two_lines_is_one_order(rows: list[Row], data: st.DataObject) -> None:
+    """Every feature is the same whether an order is one line or two of the same fate and refund share."""
+    whole = [{**each, "amount_minor": 2 * int(str(each["amount_minor"])), "refund_minor": 2 * int(str(each["refund_minor"]))}
+             for each in rows]  # fmt: skip
+    halves = [each for half in rows for each in (half, dict(half))]
+    assert features(whole, as_of=AS_OF).row("shop") == features(halves, as_of=AS_OF).row("shop")
+
+
+@given(flows, st.integers(0, 30))
+def test_a_cancelled_line_beside_a_line_changes_no_order(rows: list[Row], amount: int) -> None:
+    beside = [{**each, "amount_minor": amount, "status": "cancelled", "status_at": each["paid_at"], "refund_minor": 0}
+              for each in rows]  # fmt: skip
+    unlike = ("received_365d", "cancelled_365d")
+    before, after = (features(each, as_of=AS_OF).row("shop") for each in (rows, rows + beside))
+    assert {k: v for k, v in before.items() if k not in unlike} == {
+        k: v for k, v in after.items() if k not in unlike
+    }
+
+
 @cache
 def _bundled(shop_id: str) -> tuple[list[Row], Decision]:
     rows: list[Row] = list(generate.rows(generate.shop(shop_id)))  # type: ignore[arg-type]

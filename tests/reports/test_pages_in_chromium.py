@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from microloan.book.loanbook import LoanBook
+from microloan.reports.backtest_page import backtest_page
 from microloan.reports.report_page import portfolio_page, report_page
 from microloan.reports.statement_page import statement_page
+from microloan.underwriting import shipped_policy
+from microloan.underwriting.backtest import BackTest, backtest
 from tests.store.counter import Counter
 
 from .a_year import ODD_NAMES, a_year
@@ -59,7 +63,15 @@ def _pages(book: LoanBook, lang: str) -> dict[str, str]:
     return {report.name: report_page(report, lang=lang) for report in each} | {
         "portfolio": portfolio_page(pack.portfolio, *each, lang=lang, lender="main"),
         "statement": statement_page(book.statement_paper(facility.id), lang),
+        "backtest": backtest_page(_back_test(), lang=lang),
     }
+
+
+def _back_test() -> BackTest:
+    """Two shops of 700 days, one of which sells no more after the first year."""
+    rows = [{"shop_id": shop, "order_id": f"{shop}{n}", "paid_at": date(2024, 1, 1) + timedelta(days=n), "amount": "9000"}
+            for shop, days in (("a", 700), ("b", 366)) for n in range(days)]  # fmt: skip
+    return backtest(rows, shipped_policy(), date(2024, 8, 1), date(2025, 3, 1))
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -94,6 +106,22 @@ def test_every_figure_of_the_portfolio_is_drawn(
     assert len(tab.picture()) > 50_000
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_column_of_a_back_test_is_hidden_on_an_ordinary_screen(
+    pages: dict[str, dict[str, str]], tab: Tab, tmp_path: Path, lang: str
+) -> None:
+    file = tmp_path / "backtest.html"
+    file.write_text(pages[lang]["backtest"], "utf-8")
+    for width, hides in ((1100, False), (400, True)):
+        tab.visit(file, width)
+        cut = tab.ask(
+            "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length"
+        )
+        assert bool(cut) is hides
+    assert tab.ask("getComputedStyle(document.querySelector('.scroll')).overflowX") == "auto"
+    assert tab.ask(INVISIBLE) == 0
+
+
 def test_chinese_is_drawn_with_a_font_that_has_it(tab: Tab, tmp_path: Path) -> None:
     """Boxes for missing characters are all alike; characters of a font are not."""
     file = tmp_path / "characters.html"
@@ -113,7 +141,8 @@ def test_names_of_merchants_are_text_and_nothing_else(
         file.write_text(text, "utf-8")
         tab.visit(file, 1600)
         assert tab.ask("document.scripts.length") == 0, name
-    assert ODD_NAMES[0] in tab.ask("document.body.innerText")  # the statement is that merchant's
+    tab.visit(tmp_path / "statement.html", 1600)
+    assert ODD_NAMES[0] in tab.ask("document.body.innerText")  # it is that merchant's
     assert "<script>" not in text
 
 

@@ -14,6 +14,7 @@ from microloan.book.lives import balances
 from microloan.book.reporting import _Asked, _paid_out, _past
 from microloan.money import to_major
 from microloan.reports.vintage import MARKS
+from tests.databases import histories
 from tests.store.counter import START, Counter
 from tests.store.test_any_history import Teller
 from tests.store.test_close_of_day import busy_book
@@ -53,8 +54,9 @@ def ledger_of(counter: Counter, day: date) -> dict[tuple[str, str], Decimal]:
 def loans_add_up_to(counter: Counter, day: date) -> dict[tuple[str, str], Decimal]:
     def look(unit: Any) -> dict[tuple[str, str], Decimal]:
         sums: dict[tuple[str, str], int] = defaultdict(int)
-        for loan in _paid_out(_Asked.of(unit, day, None, None, "month"), open_only=True):
-            for (account, class_), amount in balances(loan.state).items():
+        asked = _Asked.of(unit, day, None, None, "month")
+        for state in _paid_out(asked, lambda loan: loan.state, open_only=True):
+            for (account, class_), amount in balances(state).items():
                 if account in STANDING:
                     sums[account, class_] += amount
         return {key: to_major(amount, "CNY") for key, amount in sums.items() if amount}
@@ -62,19 +64,15 @@ def loans_add_up_to(counter: Counter, day: date) -> dict[tuple[str, str], Decima
     return counter.book._desk.read(look)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@histories(range(5), on_both=2)
 def test_on_every_day_the_loans_add_up_to_the_trial_balance(counter: Counter, seed: int) -> None:
-    if seed > 1 and not counter.url.startswith("sqlite"):
-        return  # the rules are the same; two seeds show that the SQL is
     a_history(counter, seed, 100)
     for day in some_days(counter):
         assert loans_add_up_to(counter, day) == ledger_of(counter, day), day
 
 
-@pytest.mark.parametrize("seed", range(10, 14))
+@histories(range(10, 14), on_both=1)
 def test_every_report_agrees_with_the_ledger_and_with_the_others(counter: Counter, seed: int) -> None:
-    if seed > 10 and not counter.url.startswith("sqlite"):
-        return
     a_history(counter, seed, 80)
     book = counter.book
     for day in some_days(counter):
@@ -104,10 +102,8 @@ def test_every_report_agrees_with_the_ledger_and_with_the_others(counter: Counte
         assert whole.months[-1].principal == principal
 
 
-@pytest.mark.parametrize("seed", range(20, 23))
+@histories(range(20, 23), on_both=1)
 def test_every_month_end_of_the_roll_rates_is_the_aging_of_that_day(counter: Counter, seed: int) -> None:
-    if seed > 20 and not counter.url.startswith("sqlite"):
-        return
     a_history(counter, seed, 120)
     rolls = counter.book.report("roll-rate")
     assert rolls.months
@@ -173,7 +169,7 @@ def test_the_first_day_past_30_is_the_one_that_single_days_show(sqlite_url: str,
     last = counter.book.settings().open_day
 
     def look(unit: Any) -> None:
-        for loan in _paid_out(_Asked.of(unit, last, None, None, "month")):
+        for loan in _paid_out(_Asked.of(unit, last, None, None, "month"), lambda loan: loan):
             past, day = _past(loan), loan.life.terms.start  # type: ignore[union-attr]
             first: dict[int, date] = {}
             while day <= last:

@@ -14,7 +14,7 @@ pytest.importorskip("pyspark", reason="no pyspark: install the extra spark")
 
 from microloan_cli.fixtures import generate
 
-from microloan.errors import BadInput
+from microloan.errors import BadInput, InvalidAmount, InvalidDate
 from microloan.underwriting import Applicant, Decision, decide_many, features, sales_lines, shipped_policy
 
 pytestmark = pytest.mark.spark
@@ -90,6 +90,26 @@ def test_a_frame_without_a_needed_column_is_refused(spark: Any) -> None:
     frame = spark.createDataFrame([("s", "2025-05-01")], "shop_id string, paid_at string")
     with pytest.raises(BadInput, match="column missing"):
         features(frame, as_of="2025-05-01")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind"), [("amount", "12,30", InvalidAmount), ("paid_at", "yesterday", InvalidDate)]
+)
+def test_a_value_that_cannot_be_read_is_refused_as_in_memory(
+    spark: Any, column: str, value: str, kind: type[BadInput]
+) -> None:
+    good = {"shop_id": "s", "order_id": "1", "paid_at": "2025-05-01", "amount": "12.30"}
+    rows = [good, good | {"shop_id": "t", column: value}]
+    frame = spark.createDataFrame(
+        [tuple(row.values()) for row in rows], ", ".join(f"{name} string" for name in good)
+    )
+    with pytest.raises(kind) as memory:
+        features(rows, as_of="2025-05-01")
+    with pytest.raises(kind) as ours:
+        features(frame, as_of="2025-05-01")
+    assert (ours.value.code, ours.value.message) == (memory.value.code, memory.value.message)
+    with pytest.raises(kind):
+        list(decide_many(frame, POLICY, as_of="2025-05-01"))
 
 
 def test_an_empty_frame_has_no_shops(spark: Any) -> None:

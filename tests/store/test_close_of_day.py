@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from microloan.book import closing
 from microloan.book.closing import close_bucket
-from microloan.errors import EventRefused
+from microloan.errors import EventRefused, InvalidDate
 from microloan.store.closing import night_totals
 
 from .counter import START, Counter
@@ -137,6 +137,15 @@ def test_a_bad_loan_is_held_and_reported_and_the_others_are_closed(counter: Coun
     counter.must_be_sound()
     counter.close_until(after(12))
     counter.must_be_sound()
+
+
+def test_a_book_opens_on_no_day_that_has_not_begun(database_url: str) -> None:
+    counter = Counter(database_url)
+    with pytest.raises(InvalidDate, match="has not begun in Asia/Shanghai, where it is 2017-05-01"):
+        counter.book.init(open_day=after(1))
+    counter.clock.now = datetime(2017, 5, 1, 17, tzinfo=UTC)  # 01:00 of the next day in Shanghai
+    assert counter.book.init(open_day=after(1)).open_day == after(1)
+    assert counter.book.init(open_day=after(9)).open_day == after(1)  # it is open already: nothing changes
 
 
 class damaged:

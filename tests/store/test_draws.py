@@ -64,13 +64,18 @@ def test_a_cap_per_merchant_counts_everything_the_merchant_owes(counter: Counter
 
 def test_a_seasonal_limit_comes_on_top_until_its_end_and_its_draws_are_short(counter: Counter) -> None:
     line = counter.line("1000.00", seasonal_limit_minor=50_000, seasonal_until=START + timedelta(days=30))
-    assert line.available == Decimal("1500.00")
+    assert line.available == line.limit_in_force == Decimal("1500.00")
     with pytest.raises(DrawRefused) as refused:
         counter.book.draw(line.id, "1500", days=91)
     assert refused.value.code == "term_not_offered"
     assert counter.book.draw(line.id, "1500", days=90).available == 0
     counter.close_until(START + timedelta(days=31))
-    assert counter.book.facility(line.id).available == 0
+    ended = counter.book.facility(line.id)
+    assert (ended.available, ended.limit_in_force, ended.seasonal_limit) == (
+        0,
+        Decimal("1000.00"),
+        Decimal("500.00"),
+    )
     counter.must_be_sound()
 
 

@@ -97,6 +97,18 @@ def test_an_event_is_a_cloud_event(counter: Counter) -> None:
     assert told["data"]["currency"] == "CNY"
 
 
+def test_no_attribute_of_a_cloud_event_is_empty_a_closed_day_has_its_bucket_for_a_key(
+    counter: Counter,
+) -> None:
+    counter.line()
+    counter.close_until(START + timedelta(days=2))
+    told = [notice.cloud_event() for notice in all_waiting(counter)]
+    assert all(value for event in told for value in event.values())
+    buckets = counter.book.settings().buckets
+    keys = [event["partitionkey"] for event in told if event["type"] == "microloan.day_closed.v1"]
+    assert keys == [f"bucket-{bucket:02d}" for bucket in range(buckets) for _ in range(2)]
+
+
 def test_a_closed_day_is_told_once_per_bucket(counter: Counter) -> None:
     counter.close_until(START + timedelta(days=2))
     counter.close_until(START + timedelta(days=2))

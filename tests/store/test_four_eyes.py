@@ -20,6 +20,7 @@ from microloan.book.guarded import operation_named, operations
 from microloan.book.loanbook import LoanBook
 from microloan.book.results import Entry, Facility, Receipt, Waiting
 from microloan.errors import EventRefused, FourEyesRequired, IdempotencyConflict, MicroloanError, NotFound
+from microloan.store import guards
 from tests.killing import child, ended, own_book
 
 from .counter import START, Counter
@@ -54,6 +55,17 @@ def events(counter: Counter) -> list[tuple[str, str, str, int]]:
         found = [tuple(row) for row in rows]
     engine.dispose()
     return found  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("asked", ["off", "on"])
+def test_opening_an_open_book_changes_no_four_eyes_setting_silently(database_url: str, asked: str) -> None:
+    counter, other = Counter(database_url), {"off": "on", "on": "off"}[asked]
+    counter.init(buckets=1, four_eyes=asked)
+    with pytest.raises(EventRefused, match=f"is {asked} in this book") as refused:
+        counter.init(buckets=1, four_eyes=other)
+    assert (refused.value.code, refused.value.exit_status) == ("four_eyes_differ", 3)
+    for same in (asked, None):
+        assert counter.book.init(four_eyes=same).four_eyes == asked
 
 
 # --- what waits ------------------------------------------------------------------------------------------------------
@@ -332,9 +344,33 @@ def test_switching_four_eyes_off_needs_two_and_stays_on_file(strict: Counter) ->
     strict.must_be_sound()
 
 
+SWITCHED_BY_HAND = [
+    "UPDATE ml_book SET four_eyes = 'off'",
+    "INSERT INTO ml_book SELECT 'other', currency, zone, buckets, 'on', created_at FROM ml_book",
+    "UPDATE ml_book SET tenant = 'other'",
+    "INSERT OR REPLACE INTO ml_book SELECT tenant, currency, zone, buckets, 'off', created_at FROM ml_book",
+]
+
+
+@pytest.mark.parametrize("change", SWITCHED_BY_HAND)
+def test_the_database_refuses_a_switch_that_is_not_on_file(strict: Counter, change: str) -> None:
+    engine = create_engine(strict.url)
+    if "OR REPLACE" in change and engine.dialect.name != "sqlite":
+        return  # no such statement there
+    with engine.begin() as connection, pytest.raises(IntegrityError, match="only with a setting on file"):
+        connection.execute(text(change))
+    engine.dispose()
+    assert strict.book.settings().four_eyes == "on"
+    strict.must_be_sound()
+
+
 def test_a_setting_switched_off_behind_the_library_s_back_is_found(strict: Counter) -> None:
     engine = create_engine(strict.url)
     with engine.begin() as connection:
+        for name, _ in guards.triggers(engine.dialect.name):
+            if name.startswith("ml_book_"):
+                of = "" if engine.dialect.name == "sqlite" else " ON ml_book"
+                connection.execute(text(f"DROP TRIGGER {name}{of}"))
         connection.execute(text("UPDATE ml_book SET four_eyes = 'off'"))
     engine.dispose()
     [finding] = strict.book.verify().findings

@@ -14,6 +14,7 @@ from microloan.errors import BadInput, EventRefused, NotFound
 from microloan.intake.flow import read_flow
 from microloan.underwriting import Applicant, Policy, shipped_policy, shipped_policy_text
 from microloan.underwriting.backtest import backtest
+from tests.databases import Originals
 
 SALES = Path(__file__).parents[2] / "fixtures" / "sales" / "marketplace.csv.gz"
 SPAN = date(2025, 1, 1), date(2025, 2, 1)
@@ -24,11 +25,20 @@ class Noon:
         return datetime(2025, 5, 12, 4, tzinfo=UTC)
 
 
+def opened(url: str) -> LoanBook:
+    return LoanBook.open(url, clock=Noon(), actor="ann")
+
+
+def make_marketplace(url: str) -> None:
+    """A book with the sales of the bundled marketplace."""
+    with opened(url) as book:
+        book.init(open_day=date(2025, 5, 12))
+        book.sales.load(SALES)
+
+
 @pytest.fixture
-def book(database_url: str) -> Iterator[LoanBook]:
-    with LoanBook.open(database_url, clock=Noon(), actor="ann") as made:
-        made.init(open_day=date(2025, 5, 12))
-        made.sales.load(SALES)
+def book(originals: Originals, database_kind: str, tmp_path: Path) -> Iterator[LoanBook]:
+    with originals.copy(database_kind, make_marketplace, tmp_path) as url, opened(url) as made:
         yield made
 
 
@@ -69,7 +79,7 @@ def test_a_version_that_nobody_approved_can_be_tested_but_not_decide(book: LoanB
 
 def test_a_policy_with_a_price_above_the_ceiling_is_not_approved(book: LoanBook) -> None:
     text = shipped_policy_text().replace("version = 1", "version = 2", 1)
-    dear = Policy.from_toml(text.replace("0.048%/day", "0.0658%/day"), file="dear.toml")  # 24.017% a year
+    dear = Policy.from_toml(text.replace("0.060%/day", "0.0658%/day"), file="dear.toml")  # 24.017% a year
     assert dear.sha256 != shipped_policy().sha256
     book.underwriting.policies.propose(dear)
     with pytest.raises(EventRefused, match=r"policy marketplace version 2.* the ceiling of 0.24"):

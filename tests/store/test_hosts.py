@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import warnings
 from collections.abc import Iterator
+from contextlib import closing as closed
 from typing import Any
 
 import pytest
@@ -13,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 
 from microloan.book.loanbook import LoanBook
-from microloan.errors import DrawRefused, NoDatabase, Retryable
+from microloan.errors import DatabaseWarning, DrawRefused, NoDatabase, Retryable, SnapshotNeeded
+from microloan.store.sqlite_file import SOUND_WAL
 
 from .counter import Counter
 
@@ -297,3 +301,156 @@ def test_an_asynchronous_driver_s_busy_database_is_retryable(opened: Counter, dr
     other.dispose()
     assert opened.book.loans() == ()
     opened.must_be_sound()
+
+
+# --- a host's SQLite that can lose what was committed ------------------------------------------------------------------
+
+
+def warned(session: Session, by: str) -> list[str]:
+    """What a book on this session warns of, in several uses that begin with a reading or a writing."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        book = LoanBook(session)
+        for _ in range(3):
+            if by == "reading":
+                book.settings()
+            book.acting("another").lender.set({"four_eyes": "off"})
+    return [str(each.message) for each in caught if each.category is DatabaseWarning]
+
+
+@pytest.mark.parametrize("by", ["reading", "writing"])
+@pytest.mark.parametrize(("synchronous", "expected"), [("FULL", 0), ("EXTRA", 0), ("NORMAL", 1), ("OFF", 1)])
+def test_a_host_s_setting_that_a_power_cut_can_undo_is_warned_of_once(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, by: str, synchronous: str, expected: int
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", SOUND_WAL)
+    Counter(sqlite_url).init().book.close()
+    engine = create_engine(sqlite_url)
+    event.listen(engine, "connect", lambda raw, _: raw.execute(f"PRAGMA synchronous={synchronous}"))
+    with Session(engine) as session:
+        assert ["synchronous=FULL" in message for message in warned(session, by)] == [True] * expected
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("log", "version", "expected"), [
+    ("WAL", (3, 51, 2), 1), ("WAL", SOUND_WAL, 0), ("DELETE", (3, 51, 2), 0),
+])  # fmt: skip
+def test_a_log_that_several_writers_can_corrupt_is_warned_of(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, log: str, version: tuple[int, int, int], expected: int
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    Counter(sqlite_url).init().book.close()
+    with closed(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw:
+        raw.execute(f"PRAGMA journal_mode={log}")
+    engine = create_engine(sqlite_url)
+    with Session(engine) as session:
+        assert ["upgrade SQLite" in message for message in warned(session, "reading")] == [True] * expected
+    engine.dispose()
+
+
+def test_a_book_with_an_engine_of_its_own_warns_of_nothing(counter: Counter) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        counter.book.settings()
+        counter.line()
+
+
+def test_looking_at_a_host_s_settings_begins_no_reading_before_the_write_lock(sqlite_url: str) -> None:
+    """A deferred transaction that has read could not write once another has."""
+    counter = Counter(sqlite_url).init()
+    line = counter.line()
+    engine = create_engine(sqlite_url)
+    with Session(engine) as session, engine.connect() as other:
+        begun = session.connection()
+        begun.exec_driver_sql("BEGIN DEFERRED")
+        other.exec_driver_sql("UPDATE ml_facility SET status = status")
+        other.commit()
+        inside(counter, session).draw(line.id, "100")
+        session.commit()
+    engine.dispose()
+    counter.must_be_sound()
+
+
+# --- figures of one moment -------------------------------------------------------------------------------------------
+
+
+def at_one_moment(session: Session) -> None:
+    """What the documentation tells a host on PostgreSQL to begin with."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def test_a_book_is_verified_as_it_was_at_one_moment_though_others_write_meanwhile(
+    counter: Counter, host: Engine
+) -> None:
+    loans = [counter.loan(counter.line(merchant=f"m-{n}"), "1000").id for n in range(3)]
+    written: list[int] = []
+
+    def another_writes(done: int, _total: int) -> None:
+        for loan in loans:
+            counter.book.repay(loan, "1")
+        written.append(done)
+
+    with Session(host) as session:
+        at_one_moment(session)
+        book = inside(counter, session)
+        assert book.verify(progress=another_writes).findings == ()
+    assert written, "nobody wrote meanwhile"
+    counter.must_be_sound()
+
+
+def test_what_a_host_has_not_committed_is_verified_with_the_rest(counter: Counter, host: Engine) -> None:
+    line = counter.line()
+    with Session(host) as session:
+        at_one_moment(session)
+        book = inside(counter, session)
+        book.draw(line.id, "1000", confirm=True)
+        report = book.verify()
+        assert (report.loans, report.findings) == (1, ())
+        assert book.report("aging").loans == 1  # type: ignore[attr-defined]
+        session.rollback()
+    assert counter.book.loans() == ()
+
+
+def test_after_a_report_a_host_s_next_command_finds_the_newest_state(counter: Counter, host: Engine) -> None:
+    loan = counter.loan(counter.line(), "1000").id
+    with Session(host) as session:
+        at_one_moment(session)
+        book = inside(counter, session)
+        book.report("aging")
+        if host.dialect.name == "postgresql":
+            session.commit()
+        counter.book.repay(loan, "100")
+        assert book.repay(loan, "100").principal == 100
+        session.commit()
+    counter.must_be_sound()
+
+
+def test_what_is_written_while_a_report_is_made_stays_the_host_s_to_decide(
+    counter: Counter, host: Engine
+) -> None:
+    loan = counter.loan(counter.line(), "1000").id
+    with Session(host) as session:
+        at_one_moment(session)
+        book = inside(counter, session)
+        book.verify(
+            progress=lambda _done, _total: session.execute(text("INSERT INTO host_note VALUES ('mine')"))
+        )  # type: ignore[arg-type,return-value]
+        session.rollback()
+    assert rows(host, "host_note") == 0
+    assert counter.book.loan(loan).principal == 1000
+
+
+def test_figures_of_several_moments_are_refused(counter: Counter, host: Engine) -> None:
+    if host.dialect.name == "sqlite":
+        return  # there is no such transaction
+    with Session(host) as session:
+        book = inside(counter, session)
+        asked: list[Any] = [book.verify, lambda: book.report("aging"), book.portfolio_pack]
+        for ask in asked:
+            with pytest.raises(SnapshotNeeded, match=r"READ COMMITTED.*'REPEATABLE READ'") as refused:
+                ask()
+            assert refused.value.code == "snapshot_needed"
+        session.commit()  # the refusal has spoilt nothing
+        session.connection(execution_options={"isolation_level": "SERIALIZABLE"})
+        assert book.verify().clean

@@ -105,3 +105,15 @@ def test_the_audit_log_tells_who_did_what(counter: Counter) -> None:
     counter.book.acting("ann", "bob").draw(line.id, "1000", idempotency_key="k-1")
     last = counter.book.audit()[-1]
     assert (last.actor, last.approver, last.operation, last.key) == ("ann", "bob", "draw", "k-1")
+
+
+def test_days_caught_up_together_stand_in_the_audit_log_in_their_order(counter: Counter) -> None:
+    book = LoanBook.open(counter.url, clock=counter.clock)  # its identifiers are drawn at random
+    counter.clock.set_day(START + timedelta(days=25))
+    days = [str(day) for day in book.close_day().closed]
+    closes = [line.subject for line in book.audit() if line.operation == "close_day"]
+    for bucket in range(book.settings().buckets):
+        own = [subject[:10] for subject in closes if subject.endswith(f" bucket {bucket}")]
+        assert own == days
+    assert [line.subject for line in book.audit(latest=3)] == closes[-3:]
+    book.close()

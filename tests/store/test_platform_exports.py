@@ -187,11 +187,12 @@ def test_totals_need_no_settlement_where_the_platform_reports_it(book: LoanBook,
     settled.write_text(
         "order_id,shop_id,paid_at,amount,status,settled_at\n"
         "o1,other,2025-01-01,10.00,completed,2025-01-08\no2,other,2025-01-02,10.00,completed,\n"
+        "o3,other,2025-06-30,10.00,completed,\n"
     )
     book.sales.load(settled, platform="jd")
     book.sales.load(totals(tmp_path), platform="jd")
     assert features(book, "stall", "2025-06-30", "sales_180d") == (180 * 100_000,)
-    assert features(book, "other", "2025-06-30", "sales_365d") == (1000,), "nobody settled o2 in 45 days"
+    assert features(book, "other", "2025-06-30", "sales_365d") == (2000,), "nobody settled o2 in 45 days"
 
 
 # --- settlement documents --------------------------------------------------------------------------------------------

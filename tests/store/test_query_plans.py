@@ -23,6 +23,7 @@ WHOLE_BUCKET = (
     "ml_seal",
     "ml_setting",
     "ml_offer.expires_on <",
+    "held_through IS NOT NULL",  # from an index of the held ones alone
 )
 
 

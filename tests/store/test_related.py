@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session
 
 from microloan.book import related
 from microloan.book.loanbook import LoanBook
 from microloan.book.underwriting import DecisionRecord
 from microloan.errors import BadInput, DrawRefused, InvalidDate, InvalidFile, Retryable
+from microloan.store.unit import Unit
 from tests.killing import child, ended, own_book
 
 from .counter import START, Counter
@@ -293,6 +294,103 @@ def test_a_draw_counts_what_the_ring_owes(counter: Counter) -> None:
     counter.book.draw(lines[1].id, "10000", days=90)
 
 
+def chained(counter: Counter, *merchants: str) -> None:
+    """Each has an account in common with the next, and nothing with anybody else: a ring as long as the chain."""
+    for number, pair in enumerate(pairwise(merchants)):
+        for merchant in pair:
+            counter.book.merchants.identify(merchant, "account", f"622202000000{number:04d}")
+
+
+def test_the_cap_counts_a_ring_to_its_end(counter: Counter) -> None:
+    """The fifth of a chain is four hops from the first: what one of them owes is owed by the ring, whoever asks."""
+    capped(counter, "200000.00")  # 15%: 30,000.00 for the group
+    chain = [f"m-{n}" for n in range(1, 6)]
+    known(counter, *chain)
+    lines = [counter.line(merchant=each) for each in chain]
+    chained(counter, *chain)
+    counter.loan(lines[0], "20000")
+    for line in lines[1:]:
+        with pytest.raises(DrawRefused) as caught:
+            counter.book.draw(line.id, "10100", days=90)
+        assert caught.value.code == "cap_exceeded"
+    counter.book.draw(lines[4].id, "10000", days=90)
+    with pytest.raises(DrawRefused):
+        counter.book.draw(lines[0].id, "100", days=90)
+
+
+def test_a_decision_knows_the_whole_ring(counter: Counter, tmp_path: Path) -> None:
+    capped(counter, "200000.00")
+    sells(counter, tmp_path, "s-1")
+    chain = ["s-1", *(f"m-{n}" for n in range(2, 6))]
+    known(counter, *chain[1:])
+    chained(counter, *chain)
+    counter.loan(counter.line(merchant="m-5"), "25000")
+    decision = counter.book.underwrite("s-1")
+    told = {reason["code"]: reason["values"] for reason in decision.reasons}
+    assert told["related_parties"] == {"count": "4"}
+    assert decision.limit == Decimal("5000.00")  # 30,000.00 less the 25,000.00 of the fifth
+
+
+def test_the_ring_of_a_merchant_is_that_of_the_book_however_long(counter: Counter) -> None:
+    chain = [f"m-{n:02d}" for n in range(30)]
+    known(counter, *chain)
+    chained(counter, *chain)
+    (of_book,) = counter.book.risk.rings().rings
+    assert of_book.members == tuple(chain)
+    for merchant, hops in (("m-00", 2), ("m-17", 2), ("m-29", 1), ("m-03", 5)):
+        seen = counter.book.merchants.rings(merchant, hops=hops)
+        assert (seen.ring, seen.complete) == (of_book.members, True)
+        assert {party.merchant_id for party in seen.parties} == {*chain} - {merchant}
+        assert len(seen.evidence) == 29
+
+
+def test_a_ring_larger_than_is_looked_at_is_told_and_goes_to_a_person(
+    counter: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sells(counter, tmp_path, "s-1")
+    chain = ["s-1", *(f"m-{n}" for n in range(2, 9))]
+    known(counter, *chain[1:])
+    chained(counter, *chain)
+    assert "ring_not_closed" not in codes(counter.book.underwrite("s-1"))
+    monkeypatch.setattr(related, "MOST_MERCHANTS", 5)
+    seen = counter.book.merchants.rings("s-1")
+    assert not seen.complete
+    assert 5 <= len(seen.ring) < 8
+    decision = counter.book.underwrite("s-1")
+    told = {reason["code"]: reason["values"] for reason in decision.reasons}
+    assert decision.outcome == "manual_review"
+    assert told["ring_not_closed"] == {"counted": str(len(seen.ring) - 1)}
+
+
+def test_whom_nobody_shares_anything_with_costs_a_draw_one_statement(counter: Counter) -> None:
+    """Its own identifiers are read and nothing else; closing a ring is paid for by those who are in one."""
+    capped(counter)
+    known(counter, "m-1", "m-2", "m-3")
+    for merchant in ("m-1", "m-2"):
+        counter.book.merchants.identify(merchant, "phone", PHONE)  # shared, and no ring
+    counter.book.merchants.identify("m-3", "phone", "139 0013 9000")
+    sent = {merchant: identifiers_read(counter, merchant) for merchant in ("m-1", "m-3")}
+    assert sent == {"m-1": 3, "m-3": 1}  # m-1: its own, their holders, what those have
+
+
+def identifiers_read(counter: Counter, merchant: str) -> int:
+    """Statements on identifiers that looking around a merchant sends."""
+    sent: list[str] = []
+
+    def note(_c: object, _k: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    def look(unit: Unit) -> None:
+        event.listen(unit.connection.engine, "before_cursor_execute", note)
+        try:
+            related.circle_of(unit, merchant, START)
+        finally:
+            event.remove(unit.connection.engine, "before_cursor_execute", note)
+
+    counter.book._desk.read(look)
+    return sum("ml_identifier" in statement for statement in sent)
+
+
 def draw_in_turn(counter: Counter, facility: str, report: Path) -> None:
     book, answers = own_book(counter), []
     for _ in range(20):
@@ -304,7 +402,7 @@ def draw_in_turn(counter: Counter, facility: str, report: Path) -> None:
     report.write_text(json.dumps(answers))
 
 
-@pytest.mark.parametrize("bound", ["ring", "on file"])
+@pytest.mark.parametrize("bound", ["ring", "chain", "on file"])
 def test_merchants_of_a_group_drawing_at_once_stay_under_its_cap(
     counter: Counter, tmp_path: Path, bound: str
 ) -> None:
@@ -314,6 +412,8 @@ def test_merchants_of_a_group_drawing_at_once_stay_under_its_cap(
     lines = [counter.line(merchant=each) for each in merchants]
     if bound == "ring":
         share(counter, *merchants)
+    elif bound == "chain":
+        chained(counter, *merchants)
     else:
         for one, other in pairwise(merchants):
             counter.book.merchants.link(one, other, "one owner")

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from microloan.errors import EventRefused, InvalidDate
+from microloan.store.unit import random_id
 
 from .counter import START, Counter
 
@@ -202,3 +203,31 @@ def test_a_reversed_line_of_a_statement_has_no_balance_of_its_own(counter: Count
     assert [(line.type, line.balance, line.reversed_by is None) for line in lines] == [
         ("draw", Decimal("1000.00"), True), ("repay", None, False),
     ]  # fmt: skip
+
+
+def shares_of_a_line(database_url: str) -> tuple[list[int], list[int], list[int]]:
+    """Three payments over eight loans that the rule treats alike: the places of the loans paid, counted as they were drawn."""
+    counter = Counter(database_url, ids=random_id)
+    counter.init(buckets=1 if database_url.startswith("sqlite") else 3)
+    line = counter.line()
+    drawn = [counter.loan(line, "1000", days=5).id for _ in range(8)]
+
+    def paid(amount: str) -> list[int]:
+        return [drawn.index(part.loan_id) for part in counter.book.repay(line.id, amount).allocations]
+
+    running = paid("2500")
+    counter.close_until(after(7))
+    overdue, surplus = paid("2000"), paid("20000")
+    listed = [(line.loan_id, line.date) for line in counter.book.statement(line.id).lines]
+    assert listed == sorted(listed, key=lambda row: (row[1], drawn.index(row[0])))
+    counter.must_be_sound()
+    counter.book.close()
+    return running, overdue, surplus
+
+
+def test_loans_that_the_rule_treats_alike_are_paid_as_they_were_drawn(database_url: str) -> None:
+    """Ids are random and tell no order: the same book built again splits a payment the same way."""
+    running, overdue, surplus = shares_of_a_line(database_url)
+    assert running == [0, 1, 2]
+    assert overdue == [2, 3, 4]
+    assert surplus == [4, 5, 6, 7]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, event, insert
 from microloan.book.loanbook import LoanBook
 from microloan.book.results import Waiting
 from microloan.book.ring_lessons import RingLessons
+from microloan.errors import InvalidDate
 from microloan.risk.links import Holding
 from microloan.store.base import open_engine
 from microloan.store.tables_merchants import IDENTIFIERS
@@ -110,6 +112,26 @@ def test_the_same_lessons_again_put_nothing_on_file(book: LoanBook, database_url
             "SELECT count(*) FROM ml_setting WHERE name = 'ring_lessons'"
         ).scalar()
     assert count == 1
+
+
+def test_a_look_at_a_past_day_knows_what_the_book_knew_then_and_puts_nothing_on_file(
+    book: LoanBook, database_url: str
+) -> None:
+    """The identifiers were noted ten days ago: the day before nothing could be learned, on that day what is learned today."""
+    noted = DAY - timedelta(days=10)
+    before = book.risk.lessons(noted - timedelta(days=1))
+    assert (before.known, before.ways, before.on_file) == (0, (), False)
+    assert [way.found for way in book.risk.lessons(noted).ways if way.binds] == [30]
+    today = book.risk.lessons()
+    assert ring_of(book, PAIR[0]) == ()
+    with open_engine(database_url).connect() as connection:
+        count = "SELECT count(*) FROM ml_setting WHERE name = 'ring_lessons'"
+        assert connection.exec_driver_sql(count).scalar() == 0
+    assert learn(book) == replace(today, on_file=True)
+    book.lender.set({"four_eyes": "on"})
+    assert book.risk.lessons() == today  # who only looks needs nobody else
+    with pytest.raises(InvalidDate):
+        book.risk.lessons(DAY + timedelta(days=1))
 
 
 def test_two_people_stand_behind_it_where_the_book_wants_four_eyes(book: LoanBook) -> None:

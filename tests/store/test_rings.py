@@ -10,9 +10,12 @@ import pytest
 from sqlalchemy import Connection, event, insert, update
 
 from microloan.book.loanbook import LoanBook
+from microloan.book.related import Circles
 from microloan.errors import InvalidSetting
+from microloan.risk.generate import BookPlan, made_up_book
 from microloan.risk.links import DEFAULT_KINDS, Holding, links_among
 from microloan.risk.rings import MOST_HOPS, around, ring_around
+from microloan.risk.wholebook import book_rings
 from microloan.store.base import open_engine
 from microloan.store.rings import Register, Surroundings, surroundings, surroundings_in
 from microloan.store.tables_lending import BUCKETS as OPEN_DAYS
@@ -183,7 +186,7 @@ def test_from_when_to_when_it_was_whose_is_read(connection: Connection) -> None:
 def test_of_an_identifier_only_the_last_four_characters_can_be_shown(connection: Connection) -> None:
     note(connection, ("m-0", "phone", "0123456789"), ("m-1", "phone", "0123456789"))
     register = Register(unit_of(connection), DAY)
-    found = surroundings_in(register, "m-0")
+    found = surroundings_in(register, ("m-0",))
     assert register.last_four == {("phone", "0123456789"): "6789"}
     assert "0123456789" not in repr(found.holdings)
 
@@ -199,7 +202,7 @@ def test_many_looks_at_once_see_what_each_would_see_alone(connection: Connection
     unit, asked = unit_of(connection), [*(f"m-{n}" for n in range(10)), "y-1", "nobody"]
     register = Register(unit, DAY)
     register.read_ahead(asked)
-    together = {each: surroundings_in(register, each) for each in asked}
+    together = {each: surroundings_in(register, (each,)) for each in asked}
     assert together == {each: surroundings(unit, each, DAY) for each in asked}
     assert any(found.hubs for found in together.values())
 
@@ -214,7 +217,7 @@ def test_reading_ahead_costs_two_statements_a_hop_however_many_look(connection: 
     sent.clear()
     register.read_ahead([f"m-{n}" for n in range(40)])
     for merchant in range(2, 39):
-        surroundings_in(register, f"m-{merchant}")
+        surroundings_in(register, (f"m-{merchant}",))
     assert len(sent) <= 4
 
 
@@ -296,3 +299,20 @@ def test_two_statements_a_hop_each_by_an_index(sqlite_url: str) -> None:
                 for step in reads
             ), plan
     engine.dispose()
+
+
+def test_the_ring_of_every_merchant_is_that_of_the_whole_book(connection: Connection) -> None:
+    """Rings hidden among honest sharing, each read from one of its members outwards until it closes."""
+    made = made_up_book(7, DAY, BookPlan(merchants=3000, ring_size=(3, 15), pool=4)).holdings
+    columns = (made.merchant, made.identifier, made.kind, made.first_day, made.last_day)
+    for merchant, identifier, kind, first, last in zip(*(each.tolist() for each in columns), strict=True):
+        known = (made.merchant_id(merchant), made.kinds[kind], made.identifier_of(identifier))
+        note(connection, known, first=date.fromordinal(first), last=date.fromordinal(last))
+    of_book = {member: ring.members for ring in book_rings(made, DAY) for member in ring.members}
+    assert max(map(len, of_book.values())) >= 10
+    unit, asked = unit_of(connection), [*of_book, *map(made.merchant_id, range(0, 3000, 20))]
+    circles = Circles(unit, DAY, lambda _: ())
+    for merchant in asked:
+        circle = circles.of(merchant)
+        assert (circle.ring.members if circle.ring else None) == of_book.get(merchant)
+        assert circle.complete

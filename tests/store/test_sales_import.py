@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from microloan.store import sales as store
 from microloan.store import settings as settings_store
 from microloan.store.base import open_engine
 from microloan.store.unit import Unit
+from tests.killing import child, ended
 
 HEADER = "order_id,shop_id,paid_at,amount,status\n"
 OLIST = Path(os.environ.get("MICROLOAN_OLIST", "")) if os.environ.get("MICROLOAN_OLIST") else (
@@ -99,9 +102,9 @@ def test_a_changed_line_is_an_update_and_its_older_version_is_kept(book: LoanBoo
 
 def test_an_older_export_takes_back_nothing_that_a_newer_one_has_told(book: LoanBook, tmp_path: Path) -> None:
     header = "order_id,shop_id,paid_at,amount,refund_amount,status,refunded_at,status_at"
-    sold = "o-1,s-1,2025-04-01,100.00,0,completed,,2025-04-05"
-    refunded = "o-1,s-1,2025-04-01,100.00,100.00,refunded,2025-04-20,2025-04-20"
-    undated = "o-1,s-1,2025-04-01,100.00,90.00,completed,,"
+    sold = "o-1,s-1,2024-04-01,100.00,0,completed,,2024-04-05"
+    refunded = "o-1,s-1,2024-04-01,100.00,100.00,refunded,2024-04-20,2024-04-20"
+    undated = "o-1,s-1,2024-04-01,100.00,90.00,completed,,"
     told = []
     for number, row in enumerate((sold, refunded, sold, refunded, undated)):
         file = tmp_path / f"{number}.csv"
@@ -117,19 +120,19 @@ def test_an_older_export_takes_back_nothing_that_a_newer_one_has_told(book: Loan
 SOLD = "100.00,0,completed,,"
 TOOK_BACK = {
     "refund without a day": ("100.00,100.00,refunded,,", SOLD, 0),
-    "refund of all, no amount": ("100.00,,refunded,2025-04-20,", SOLD, 0),
-    "part of it": ("100.00,40.00,completed,2025-04-20,", "100.00,30.00,completed,2025-04-20,", 0),
-    "cancellation": ("100.00,,cancelled,,2025-04-20", SOLD, 0),
-    "the same day": ("100.00,,cancelled,,2025-04-20", "100.00,0,completed,,2025-04-20", 0),
-    "a day, but none to compare": ("100.00,,cancelled,,", "100.00,0,completed,,2025-05-02", 0),
-    "a later day": ("100.00,,cancelled,,2025-04-20", "100.00,0,completed,,2025-04-21", 1),
-    "later than the refund": ("100.00,100.00,refunded,2025-04-20,", "100.00,0,completed,,2025-04-21", 1),
-    "cancelled after the refund": ("100.00,100.00,refunded,2025-04-20,", "100.00,,cancelled,,", 1),
-    "more of it": ("100.00,40.00,completed,2025-04-20,", "100.00,60.00,completed,2025-04-20,", 1),
-    "settlement of what is left": ("100.00,40.00,paid,2025-04-20,", "100.00,40.00,completed,2025-04-20,", 1),
+    "refund of all, no amount": ("100.00,,refunded,2024-04-20,", SOLD, 0),
+    "part of it": ("100.00,40.00,completed,2024-04-20,", "100.00,30.00,completed,2024-04-20,", 0),
+    "cancellation": ("100.00,,cancelled,,2024-04-20", SOLD, 0),
+    "the same day": ("100.00,,cancelled,,2024-04-20", "100.00,0,completed,,2024-04-20", 0),
+    "a day, but none to compare": ("100.00,,cancelled,,", "100.00,0,completed,,2024-05-02", 0),
+    "a later day": ("100.00,,cancelled,,2024-04-20", "100.00,0,completed,,2024-04-21", 1),
+    "later than the refund": ("100.00,100.00,refunded,2024-04-20,", "100.00,0,completed,,2024-04-21", 1),
+    "cancelled after the refund": ("100.00,100.00,refunded,2024-04-20,", "100.00,,cancelled,,", 1),
+    "more of it": ("100.00,40.00,completed,2024-04-20,", "100.00,60.00,completed,2024-04-20,", 1),
+    "settlement of what is left": ("100.00,40.00,paid,2024-04-20,", "100.00,40.00,completed,2024-04-20,", 1),
     "less sold, less refunded": (
-        "100.00,40.00,completed,2025-04-20,",
-        "50.00,30.00,completed,2025-04-20,",
+        "100.00,40.00,completed,2024-04-20,",
+        "50.00,30.00,completed,2024-04-20,",
         1,
     ),
 }
@@ -142,7 +145,7 @@ def test_what_went_back_is_sold_again_by_a_later_day_only(book: LoanBook, tmp_pa
     reports = []
     for number, row in enumerate((before, after)):
         file = tmp_path / f"{number}.csv"
-        file.write_text(f"{header}\no-1,s-1,2025-04-01,{row}\no-2,s-1,2025-04-01,{SOLD}\n", "utf-8")
+        file.write_text(f"{header}\no-1,s-1,2024-04-01,{row}\no-2,s-1,2024-04-01,{SOLD}\n", "utf-8")
         reports.append(book.sales.load(file, platform="jd"))
     again = reports[1]
     assert (again.accepted, again.updated, again.duplicates) == (0, updated, 1)
@@ -265,30 +268,67 @@ def test_inside_a_hosts_transaction_a_rollback_takes_everything_back(
 # --- coverage --------------------------------------------------------------------------------------------------------
 
 
+def spans(unit: Unit) -> dict[str, list[store.Span]]:
+    """The days covered of every shop."""
+    shops = store.shops_after(unit, 0, 9)
+    return {shop.shop_id: store.spans_of(unit, shop.bucket, [shop.number])[shop.number] for shop in shops}
+
+
 def test_an_import_covers_the_shops_in_it_from_its_first_day_to_its_last(
     book: LoanBook, tmp_path: Path
 ) -> None:
     book.sales.load(written(tmp_path, "o1,s1,2024-05-03,1,paid\no2,s2,2024-05-20,1,paid\n"), platform="jd")
     book.sales.load(written(tmp_path, "o3,s1,2024-05-21,1,paid\no4,s1,2024-05-25,1,paid\n"), platform="jd")
-
-    def look(unit: Unit) -> dict[str, list[store.Span]]:
-        shops = store.shops_after(unit, 0, 9)
-        return {shop.shop_id: store.spans_of(unit, shop.bucket, [shop.number])[shop.number] for shop in shops}
-
-    covered = book._desk.read(look)
-    assert covered == {
+    assert book._desk.read(spans) == {
         "s1": [(date(2024, 5, 3), date(2024, 5, 25))],
         "s2": [(date(2024, 5, 3), date(2024, 5, 20))],
     }
 
 
-def test_days_to_come_are_not_covered_whatever_a_row_says(book: LoanBook, tmp_path: Path) -> None:
-    book.sales.load(
-        written(tmp_path, "o1,s1,2024-05-03,1,paid\no2,s1,2999-01-01,1,paid\n"),
-        platform="jd",
-        covers="platform",
-    )
-    assert book._desk.read(store.feeds) == {"jd": [(date(2024, 5, 3), date(2024, 6, 1))]}
+def test_a_day_to_come_is_rejected_and_covers_nothing(book: LoanBook, tmp_path: Path) -> None:
+    """A year mistyped once would pass for proof that the shop is known until today, and every day after."""
+    file = written(tmp_path, "o1,s1,2024-05-03,1,paid\no2,s1,2099-01-05,1,paid\no3,s1,2024-05-04,1,paid\n")
+    report = book.sales.load(file, platform="jd", covers="platform")
+    assert counts(report) == (2, 0, 0, 1)
+    assert [(row.line, row.code, row.message) for row in report.rejections] == [(
+        3, "day_to_come",
+        "paid_at '2099-01-05' is after the day of the import, 2024-06-01; correct it, or import the row once that day has come",
+    )]  # fmt: skip
+    assert book._desk.read(store.feeds) == {"jd": [(date(2024, 5, 3), date(2024, 5, 4))]}
+    assert book._desk.read(spans) == {"s1": [(date(2024, 5, 3), date(2024, 5, 4))]}
+    assert (report.first_day, report.last_day) == (date(2024, 5, 3), date(2024, 5, 4))
+
+
+def test_the_day_of_the_import_itself_has_come(book: LoanBook, tmp_path: Path) -> None:
+    file = written(tmp_path, "o1,s1,2024-06-01T23:59:59,1,paid\n")
+    assert counts(book.sales.load(file, platform="jd")) == (1, 0, 0, 0)
+
+
+def test_strict_refuses_a_file_with_a_day_to_come(book: LoanBook, database_url: str, tmp_path: Path) -> None:
+    file = written(tmp_path, "o1,s1,2024-05-03,1,paid\no2,s1,2024-06-02,1,paid\n")
+    with pytest.raises(InvalidFile, match="2024-06-02' is after the day of the import, 2024-06-01") as caught:
+        book.sales.load(file, platform="jd", strict=True)
+    assert caught.value.code == "rejected_rows"
+    assert stored(database_url) == stored(database_url, "ml_import") == 0
+
+
+class Evening(Noon):
+    """A clock that stands at eight in the evening of a day, when the next has begun further east."""
+
+    def now_utc(self) -> datetime:
+        return super().now_utc().replace(hour=12)
+
+
+def test_an_export_from_further_east_covers_no_day_that_the_lender_has_not_seen(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "east.toml").write_text('time_zone = "Pacific/Kiritimati"\n')
+    file = written(tmp_path, "o1,s1,2024-06-01,1,paid\no2,s1,2024-06-02,1,paid\no3,s1,2024-06-03,1,paid\n")
+    opened(database_url).close()
+    with LoanBook.open(database_url, clock=Evening(date(2024, 6, 1)), actor="ann") as book:
+        report = book.sales.load(file, platform="jd", mapping=tmp_path / "east.toml")
+        assert [(row.line, row.code) for row in report.rejections] == [(4, "day_to_come")]
+        assert book._desk.read(spans) == {"s1": [(date(2024, 6, 1), date(2024, 6, 1))]}
 
 
 def test_spans_that_touch_are_one() -> None:
@@ -312,21 +352,32 @@ def test_a_key_used_twice_acts_once_and_answers_the_same(book: LoanBook, tmp_pat
         book.sales.load(written(tmp_path, orders(41)), platform="jd", idempotency_key="k1")
 
 
+@pytest.mark.usefixtures("small_batches")
+def test_an_import_gone_on_with_a_day_later_takes_the_rows_it_had_begun_with(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the row that has become good would push a line of the batches that are in past the place that was reached."""
+    file = written(tmp_path, "a0,s0,2024-06-02,1,paid\n" + orders(60))
+    with opened(database_url) as book:
+        put, batches = store.put_lines, [0]
+
+        def torn(*given: Any) -> store.Stored:
+            batches[0] += 1
+            if batches[0] == 3:
+                raise OSError("the cable")
+            return put(*given)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(store, "put_lines", torn)
+            with pytest.raises(OSError, match="the cable"):
+                book.sales.load(file, platform="jd", idempotency_key="k1")
+    with LoanBook.open(database_url, clock=Noon(date(2024, 6, 2)), actor="ann") as book:
+        assert counts(book.sales.load(file, platform="jd", idempotency_key="k1")) == (60, 0, 0, 1)
+        assert counts(book.sales.load(file, platform="jd")) == (1, 0, 60, 0)
+    assert stored(database_url) == 61
+
+
 # --- crashes ---------------------------------------------------------------------------------------------------------
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Run in a child process; what it ended with: its exit status, or minus the signal that killed it."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    ended = os.waitpid(child, 0)[1]
-    return os.waitstatus_to_exitcode(ended)
 
 
 def importing(url: str, file: Path, key: str | None, kill_at: int = 0) -> None:
@@ -356,11 +407,11 @@ def test_killed_at_any_statement_the_same_import_completes_with_exact_counts(
     sqlite_url: str, tmp_path: Path, key: str | None
 ) -> None:
     """Source: RELIABILITY 1; every statement and commit of an import of three batches is a place to die."""
-    file = written(tmp_path, orders(50))
+    file, unused = written(tmp_path, orders(50)), tmp_path / "unused.db"
+    opened(f"sqlite:///{unused}").close()
     for place in range(1, 500):
-        url = f"sqlite:///{tmp_path / f'{place}.db'}"
-        opened(url).close()
-        ended = in_child(lambda url=url, place=place: importing(url, file, key, place))
+        url = f"sqlite:///{shutil.copy(unused, tmp_path / f'{place}.db')}"
+        status = ended(child(partial(importing, url, file, key, place)))
         before = stored(url)
         with LoanBook.open(url, clock=Noon(date(2024, 6, 1))) as book:
             report = book.sales.load(file, platform="jd", idempotency_key=key)
@@ -369,10 +420,10 @@ def test_killed_at_any_statement_the_same_import_completes_with_exact_counts(
             assert counts(report) == ((50, 0, 0, 0) if key else (50 - before, 0, before, 0))
             assert counts(book.sales.load(file, platform="jd")) == (0, 0, 50, 0)
             assert sum(len(book.sales.lines(f"s{n}")) for n in range(7)) == 50
-        if ended == 0:
+        if status == 0:
             assert place > 30
             return
-        assert ended == -signal.SIGKILL
+        assert status == -signal.SIGKILL
     pytest.fail("the import never came to its end")
 
 
@@ -383,18 +434,8 @@ def test_two_processes_import_one_file_at_once_and_every_line_is_in_once(
 ) -> None:
     opened(database_url).close()
     file = written(tmp_path, orders(2_000, shops=300))
-    children = []
-    for _ in range(2):
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                importing(database_url, file, key)
-                status = 0
-            finally:
-                os._exit(status)
-        children.append(child)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+    children = [child(partial(importing, database_url, file, key)) for _ in range(2)]
+    assert [ended(pid) for pid in children] == [0, 0]
     assert stored(database_url) == 2_000
     with LoanBook.open(database_url) as book:
         rows = book.sales.imports()
@@ -469,7 +510,7 @@ def test_some_hundred_merchants_are_never_looked_for_by_reading_all(sqlite_url: 
 def test_the_whole_olist_half_is_imported(database_url: str) -> None:
     if not OLIST.exists():
         pytest.skip(f"no real order lines: {OLIST} is absent, set MICROLOAN_OLIST")
-    with opened(database_url, "BRL", date(2018, 8, 31)) as book:
+    with opened(database_url, "BRL", date(2018, 10, 31)) as book:
         report = book.sales.load(OLIST, platform="olist")
         assert report.accepted > 40_000
         assert (report.updated, report.duplicates, report.rejected) == (0, 0, 0)

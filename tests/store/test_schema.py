@@ -5,6 +5,7 @@ Source: RELIABILITY 10 to 15, 46, 47.
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
@@ -23,6 +24,7 @@ from microloan.errors import MicroloanError, NoBook, NoDatabase, NotFound, Schem
 from microloan.store import schema
 from microloan.store.base import open_engine
 from microloan.store.tables import metadata
+from microloan.store.transactions import OwnEngine
 
 from .counter import Counter
 
@@ -50,14 +52,12 @@ def definitions(connection: Connection) -> dict[str, object]:
 
 
 def empty_engine(url: str) -> Engine:
-    path = url.removeprefix("sqlite:///")
-    if path != url:
-        Path(path).touch()
-    return open_engine(url)
+    OwnEngine(engine := open_engine(url)).prepare()
+    return engine
 
 
-def test_migrations_make_what_the_metadata_says(database_url: str, tmp_path: Path) -> None:
-    migrated = empty_engine(database_url)
+def test_migrations_make_what_the_metadata_says(empty_url: str, tmp_path: Path) -> None:
+    migrated = empty_engine(empty_url)
     with migrated.begin() as connection:
         schema.upgrade(connection)
         made = definitions(connection)
@@ -88,15 +88,27 @@ def test_the_schema_can_be_had_as_sql(dialect: str) -> None:
     assert ("STRICT" in statements) == (dialect == "sqlite")
 
 
-def test_the_printed_sql_makes_a_book_that_works(sqlite_url: str) -> None:
-    import sqlite3
-
-    raw = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
-    raw.executescript(schema.offline_sql("sqlite"))
-    raw.close()
-    counter = Counter(sqlite_url).init()
-    counter.loan(counter.line())
+def test_the_printed_sql_makes_a_book_that_works(empty_url: str) -> None:
+    """Run as any client runs it: statement after statement, nothing put in the place of anything."""
+    run_sql(empty_url, schema.offline_sql("sqlite" if empty_url.startswith("sqlite") else "postgresql"))
+    counter = Counter(empty_url)
+    assert counter.book.schema_status().current
+    counter.init()
+    assert counter.loan(counter.line(), "1000.00").principal == 1000
     counter.must_be_sound()
+
+
+def run_sql(url: str, statements: str) -> None:
+    if url.startswith("sqlite"):
+        raw = sqlite3.connect(url.removeprefix("sqlite:///"))
+        raw.executescript(statements)
+        raw.close()
+        return
+    import psycopg
+
+    name = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(name) as connection:
+        connection.execute(statements.encode())
 
 
 def test_init_twice_finds_the_book_open(counter: Counter) -> None:
@@ -105,9 +117,9 @@ def test_init_twice_finds_the_book_open(counter: Counter) -> None:
     assert counter.book.schema_status().current
 
 
-def test_a_new_book_has_one_bucket_on_sqlite_and_sixteen_on_postgresql(database_url: str) -> None:
-    made = Counter(database_url).init()
-    assert made.book.settings().buckets == (1 if database_url.startswith("sqlite") else 16)
+def test_a_new_book_has_one_bucket_on_sqlite_and_sixteen_on_postgresql(empty_url: str) -> None:
+    made = Counter(empty_url).init()
+    assert made.book.settings().buckets == (1 if empty_url.startswith("sqlite") else 16)
 
 
 def test_a_book_in_another_currency_is_refused(counter: Counter) -> None:
@@ -130,16 +142,16 @@ def test_a_schema_newer_than_the_code_is_refused_with_advice(counter: Counter) -
     assert "9999" in refused.value.message
 
 
-def test_a_database_without_a_book_says_what_to_do(database_url: str) -> None:
-    engine = empty_engine(database_url)
+def test_a_database_without_a_book_says_what_to_do(empty_url: str) -> None:
+    engine = empty_engine(empty_url)
     engine.dispose()
-    book = LoanBook.open(database_url)
+    book = LoanBook.open(empty_url)
     assert book.schema_status().found == "none"
     with pytest.raises(NoDatabase) as refused:
         book.facilities()
     assert "microloan init" in refused.value.message
     book.init()
-    other = LoanBook.open(database_url, tenant="nobody")
+    other = LoanBook.open(empty_url, tenant="nobody")
     with pytest.raises(NoBook) as missing:
         other.close_day()
     assert (
@@ -162,16 +174,16 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_bytes() == b"Dear sir, " * 100
 
 
-def test_only_the_owner_reads_a_sqlite_book(sqlite_url: str) -> None:
-    counter = Counter(sqlite_url).init()
+def test_only_the_owner_reads_a_sqlite_book(empty_sqlite_url: str) -> None:
+    counter = Counter(empty_sqlite_url).init()
     counter.line()
-    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    path = Path(empty_sqlite_url.removeprefix("sqlite:///"))
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
-def test_our_sqlite_connections_are_durable_and_ours(sqlite_url: str) -> None:
-    counter = Counter(sqlite_url).init()
+def test_our_sqlite_connections_are_durable_and_ours(empty_sqlite_url: str) -> None:
+    counter = Counter(empty_sqlite_url).init()
     assert counter.book._own is not None
     with counter.book._own.engine.connect() as connection:
         found = {
@@ -224,6 +236,20 @@ def test_a_host_s_alembic_leaves_our_tables_alone(counter: Counter) -> None:
         assert len(compare_metadata(unfiltered, MetaData())) > 10
         filtered = MigrationContext.configure(connection, opts={"include_name": schema.include_name})
         assert compare_metadata(filtered, MetaData()) == []
+    engine.dispose()
+
+
+def test_a_host_s_alembic_keeps_watching_a_table_of_the_host_s_that_begins_like_ours(
+    counter: Counter,
+) -> None:
+    from sqlalchemy import MetaData
+
+    engine = create_engine(counter.url)
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE ml_customer (id INTEGER)"))
+        filtered = MigrationContext.configure(connection, opts={"include_name": schema.include_name})
+        ((kind, table),) = compare_metadata(filtered, MetaData())
+        assert (kind, table.name) == ("remove_table", "ml_customer")
     engine.dispose()
 
 

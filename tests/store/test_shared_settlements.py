@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from microloan.errors import EventRefused
+from microloan.book import sweeps
+from microloan.errors import EventRefused, LoanDamaged
 
 from .counter import START, Counter
 from .test_lenders_week import settlements, sweep_line
@@ -33,6 +34,14 @@ def swept(counter: Counter, *loans: Any) -> list[Decimal]:
         )
         for loan in loans
     ]
+
+
+def what_waits(counter: Counter) -> tuple[Decimal, Decimal, dict[str, Decimal]]:
+    """Of the one settlement that waits: its net, what was taken of it, and the share kept for each loan; the work list agrees."""
+    (waiting,) = counter.book.sweeps.list("waiting")
+    (task,) = counter.book.work("settlements")[0].tasks
+    assert (task.amount, task.kept_for) == (waiting.net, waiting.kept_for)
+    return waiting.net, waiting.taken, {share.loan_id: share.amount for share in waiting.kept_for}
 
 
 def hold(counter: Counter, loan: Any, *, held: bool = True) -> None:
@@ -58,6 +67,7 @@ def test_the_share_of_a_loan_that_refuses_waits_and_the_others_take_theirs(
     assert (report.waiting, report.rejected) == (1, 0)
     assert [(s.status, s.reason) for s in counter.book.sweeps.list()] == [("waiting", "loan_held")]
     assert swept(counter, other) == [400]
+    assert what_waits(counter) == (1000, 400, {refusing.id: Decimal(400)})
     (day,) = counter.book.sweeps.reconcile()
     assert (day.net, day.asked, day.taken, day.waiting_net) == (1000, 400, 400, 600)
     assert counter.book.sweeps.load(file).waiting == 1  # still held: nobody takes twice
@@ -65,6 +75,9 @@ def test_the_share_of_a_loan_that_refuses_waits_and_the_others_take_theirs(
     assert counter.book.sweeps.load(file).accepted == 1
     assert swept(counter, refusing, other) == [400, 400]
     assert counter.book.sweeps.load(file).duplicates == 1
+    (booked,) = counter.book.sweeps.list()
+    assert (booked.status, booked.taken, booked.kept_for) == ("booked", 800, ())
+    assert counter.book.work("settlements")[0].count == 0
     counter.must_be_sound()
 
 
@@ -79,6 +92,7 @@ def test_the_share_of_a_loan_that_refuses_is_not_given_to_a_younger_one(
     file = settlements(tmp_path, "S-1,s-1,jd,2017-05-02,1000.00,,")
     counter.book.sweeps.load(file)
     assert swept(counter, younger) == [200]
+    assert what_waits(counter) == (1000, 200, {refusing.id: Decimal(800)})
     hold(counter, refusing, held=False)
     counter.book.sweeps.load(file)
     assert swept(counter, refusing, younger) == [800, 200]
@@ -169,3 +183,53 @@ def test_the_parts_of_a_settlement_sum_to_it(
                 hold(counter, loan, held=False)
         assert counter.book.sweeps.list("waiting") == ()
         counter.must_be_sound()
+
+
+def test_where_several_refuse_each_share_is_kept_oldest_first_and_never_more_than_is_left(
+    counter: Counter, tmp_path: Path
+) -> None:
+    """0.6 of 1,000.00 for the older, the 400.00 left for the younger; an unknown shop's settlement is kept for nobody."""
+    line = sweep_line(counter, share="0.6")
+    older, younger = counter.loan(line, "10000", months=12), counter.loan(line, "10000", months=12)
+    hold(counter, older)
+    hold(counter, younger)
+    counter.book.sweeps.load(settlements(tmp_path, "S-1,s-1,jd,2017-05-01,1000.00,,"))
+    assert what_waits(counter) == (1000, 0, {older.id: Decimal(600), younger.id: Decimal(400)})
+    counter.book.sweeps.load(settlements(tmp_path, "S-2,nobody,jd,2017-05-01,5.00,,"))
+    unknown = counter.book.sweeps.list("waiting")[1]
+    assert (unknown.reason, unknown.taken, unknown.kept_for) == ("unknown_shop", 0, ())
+
+
+def test_what_is_shown_as_kept_is_what_the_loan_takes_when_it_is_let_go_on(
+    counter: Counter, tmp_path: Path
+) -> None:
+    line = sweep_line(counter, share="0.35")
+    loans = [counter.loan(line, "10000", months=12) for _ in range(4)]
+    hold(counter, loans[1])
+    hold(counter, loans[3])
+    file = settlements(tmp_path, "S-1,s-1,jd,2017-05-01,999.99,,")
+    counter.book.sweeps.load(file)
+    _, taken, kept = what_waits(counter)
+    assert taken == sum(swept(counter, *loans))
+    hold(counter, loans[1], held=False)
+    hold(counter, loans[3], held=False)
+    counter.book.sweeps.load(file)
+    took = dict(zip((loan.id for loan in loans), swept(counter, *loans), strict=True))
+    assert {loan: took[loan] for loan in kept} == kept
+
+
+def test_a_damaged_loan_keeps_no_settlement_off_the_list(
+    counter: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was asked for stands for what it took; what is kept for the other is the same."""
+    line = sweep_line(counter, share="0.4")
+    refusing, other = counter.loan(line, "10000", months=12), counter.loan(line, "10000", months=12)
+    hold(counter, refusing)
+    counter.book.sweeps.load(settlements(tmp_path, "S-1,s-1,jd,2017-05-01,1000.00,,"))
+    sound = what_waits(counter)
+
+    def damaged(*_: object) -> None:
+        raise LoanDamaged(loan_id=other.id, reason="a byte has turned")
+
+    monkeypatch.setattr(sweeps, "loan_file", damaged)
+    assert what_waits(counter) == sound

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from microloan.errors import (
     Refused,
 )
 from microloan.underwriting import Policy, shipped_policy
+from tests.killing import child, ended
 
 from .test_verification import behind_its_back
 
@@ -47,6 +49,26 @@ class Noon:
 
     def now_utc(self) -> datetime:
         return datetime(self.day.year, self.day.month, self.day.day, 4, tzinfo=UTC)
+
+
+class Going(Noon):
+    """A clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def now_utc(self) -> datetime:
+        self.looks += 1
+        return super().now_utc() + timedelta(seconds=self.looks)
+
+
+@pytest.fixture
+def going(database_url: str) -> Iterator[LoanBook]:
+    """A book whose later decisions are made at later moments."""
+    with LoanBook.open(database_url, clock=Going(), actor="ann") as made:
+        made.init(open_day=DAY)
+        yield made
 
 
 @pytest.fixture
@@ -298,23 +320,15 @@ def test_a_run_killed_at_any_statement_is_completed_under_its_key(sqlite_url: st
         load(book, tmp_path, *(shop_rows(f"s{n}", days=120, a_day=2) for n in range(5)))
     place, step = 1, 3
     while True:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                _run_and_die(sqlite_url, f"k{place}", place)
-                status = 0
-            finally:
-                os._exit(status)
-        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        status = ended(child(partial(_run_and_die, sqlite_url, f"k{place}", place)))
         with LoanBook.open(sqlite_url, clock=Noon(), actor="ann") as book:
             run = book.underwriting.run_all(idempotency_key=f"k{place}")
             assert run.decided == len(list(book.underwriting.decisions(run.run_id))) == 5
             assert len(book.offers(status="offered")) == run.counts["approved"]
-        if ended == 0:
+        if status == 0:
             assert run.replayed
             return
-        assert ended == -signal.SIGKILL
+        assert status == -signal.SIGKILL
         place += step
 
 
@@ -360,6 +374,46 @@ def test_with_a_live_facility_a_decision_reviews_its_limit(book: LoanBook, tmp_p
     book.merchants.rate("s1", violations=99)
     assert book.underwrite("s1").action == "freeze"
     assert book.facility(facility).status == "frozen"
+
+
+def test_a_line_frozen_by_a_review_says_so_and_is_told_of_once_its_merchant_is_approved_again(
+    going: LoanBook, tmp_path: Path
+) -> None:
+    load(going, tmp_path, shop_rows("s1"), shop_rows("s2"))
+    facility, other = signed(going, "s1"), signed(going, "s2")
+    going.freeze(other, "address unknown")
+    assert going.underwrite("s2").outcome == "approved"
+    going.merchants.rate("s1", violations=99)
+    cause = going.underwrite("s1").id
+    assert going.facility(facility).frozen_reason == f"decision {cause}"
+    assert going.facility(other).frozen_reason == "address unknown"
+    assert going.work("frozen")[0].tasks == ()
+    going.merchants.rate("s1", violations=0)
+    again = going.underwrite("s1")
+    assert (again.outcome, going.facility(facility).status) == ("approved", "frozen")  # a person unfreezes
+    (task,) = going.work("frozen")[0].tasks
+    assert (task.subject, task.merchant_id, task.amount) == (facility, "s1", again.limit)
+    assert task.note == f"approved_since: {again.id}"
+    going.unfreeze(facility, "seen")
+    assert going.work("frozen")[0].tasks == ()
+    assert going.facility(facility).frozen_reason == ""
+
+
+def test_a_person_who_grants_a_reviewed_limit_of_a_frozen_line_has_approved_it_too(
+    going: LoanBook, tmp_path: Path
+) -> None:
+    load(going, tmp_path, shop_rows("s1"))
+    facility = signed(going, "s1")
+    going.merchants.rate("s1", violations=99)
+    going.underwrite("s1")
+    going.merchants.rate("s1", rating="2.5", violations=0)
+    waiting = going.underwrite("s1")
+    assert (waiting.outcome, going.work("frozen")[0].tasks) == ("manual_review", ())
+    going.underwriting.approve_review(waiting.id)
+    assert [task.subject for task in going.work("frozen")[0].tasks] == [facility]
+    going.merchants.rate("s1", rating="2.5", violations=99)
+    going.underwrite("s1")  # and declined once more
+    assert going.work("frozen")[0].tasks == ()
 
 
 def test_a_review_leaves_the_facilitys_own_balance_out(book: LoanBook, tmp_path: Path) -> None:
@@ -440,6 +494,47 @@ def test_with_four_eyes_a_policy_is_approved_by_another_person(book: LoanBook) -
     assert (approved.proposed_by, approved.approved_by) == ("ann", "bob")
     assert book.underwriting.policies.show().version == 1
     assert [each.version for each in book.underwriting.policies.list()] == [1, 2]
+
+
+def second_version(book: LoanBook, begins: date) -> None:
+    """Version 2 of the shipped policy, half the months of sales lent, approved and in force from a day."""
+    halved = (
+        shipped_policy().canonical.replace('"version":1', '"version":2', 1).replace('"k":"2"', '"k":"1"', 1)
+    )
+    book.underwriting.policies.propose(Policy.from_canonical(halved), effective_on=begins)
+    book.underwriting.policies.approve("marketplace", 2)
+
+
+def test_what_would_have_been_decided_then_is_decided_by_the_policy_of_then(
+    book: LoanBook, database_url: str, tmp_path: Path
+) -> None:
+    load(book, tmp_path, shop_rows("s1"))
+    second_version(book, DAY + timedelta(days=2))
+    then = book.underwrite("s1")
+    with LoanBook.open(database_url, clock=Noon(DAY + timedelta(days=3)), actor="ann") as later:
+        later.close_day()
+        now, again = later.underwrite("s1"), later.underwrite("s1", as_of=DAY)
+        assert later.underwrite("s1", policy="marketplace@1").policy_version == 1
+        early = later.underwrite("s1", as_of=DAY - timedelta(days=30))
+    assert (then.policy_version, now.policy_version, again.policy_version) == (1, 2, 1)
+    assert again.limit == then.limit > now.limit
+    assert early.policy_version == 1  # before the book had any
+
+
+def test_a_policy_not_yet_in_force_is_named_with_its_day(book: LoanBook, tmp_path: Path) -> None:
+    load(book, tmp_path, shop_rows("s1"))
+    mine = Policy.from_canonical(
+        shipped_policy().canonical.replace('"name":"marketplace"', '"name":"mine"', 1)
+    )
+    begins = DAY + timedelta(days=8)
+    book.underwriting.policies.propose(mine, effective_on=begins)
+    with pytest.raises(NotFound):
+        book.underwrite("s1", policy="mine")
+    book.underwriting.policies.approve("mine", 1)
+    with pytest.raises(Refused, match=f"in force from {begins}") as refused:
+        book.underwrite("s1", policy="mine")
+    assert refused.value.code == "policy_not_in_force"
+    assert book.underwrite("s1", policy="mine@1").policy_version == 1
 
 
 # --- real data -------------------------------------------------------------------------------------------------------

@@ -50,16 +50,16 @@ def test_this_version_is_kept() -> None:
 
 
 @pytest.mark.parametrize("version", RELEASED)
-def test_a_book_of_a_released_version_is_upgraded_and_goes_on(version: str, database_url: str) -> None:
-    restored(version, database_url)
-    counter = Counter(database_url, ids=later_ids())
+def test_a_book_of_a_released_version_is_upgraded_and_goes_on(version: str, empty_url: str) -> None:
+    restored(version, empty_url)
+    counter = Counter(empty_url, ids=later_ids())
     counter.clock.set_day(START + timedelta(days=DAYS))
     if not counter.book.schema_status().current:
         with pytest.raises(SchemaMismatch, match="microloan init"):
             counter.book.loans()
     assert counter.book.init().created is False
     kept = json.loads((HERE / version / "figures.json").read_text("utf-8"))
-    assert figures(counter.book) == kept["sqlite" if database_url.startswith("sqlite") else "postgresql"]
+    assert figures(counter.book) == kept["sqlite" if empty_url.startswith("sqlite") else "postgresql"]
     counter.must_be_sound()
     counter.close_until(START + timedelta(days=DAYS + 1))
     loan = next(loan for loan in counter.book.loans() if loan.status == "active")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,13 @@ def staged(
     shop: str = "tea",
     currency: str = "CNY",
     mapping: Any = None,
+    now: datetime | None = None,
     **options: Any,
 ) -> StagedSales:
     layout = None if mapping is None else mapping_of(mapping)
-    return read_sales(file, Reading(Expected(platform, currency, "Asia/Shanghai", layout, shop), **options))
+    return read_sales(
+        file, Reading(Expected(platform, currency, "Asia/Shanghai", layout, shop, now), **options)
+    )
 
 
 def export(name: str, platform: str, shop: str = "tea", **options: Any) -> StagedSales:
@@ -197,6 +200,23 @@ def test_a_settlement_document_is_an_order_of_the_platform_settled_on_its_day() 
     assert sales.ignored_columns == ("结算周期", "扣款金额")
 
 
+@pytest.mark.parametrize(
+    ("name", "platform", "shop", "today", "late"),
+    [
+        ("daily.csv", "jd", "", "2025-05-01", [3]),
+        ("documents.csv", "jd", "", "2025-05-19", [3]),
+        ("jd-may.csv", "jd", "tea", "2025-05-01", [4]),
+        ("amazon-may.txt", "amazon", "tea", "2025-05-01", [3, 4, 5, 8, 9]),
+    ],
+)
+def test_what_was_paid_after_the_day_of_the_import_is_rejected_in_every_layout(
+    name: str, platform: str, shop: str, today: str, late: list[int]
+) -> None:
+    now = datetime.fromisoformat(f"{today}T12:00:00+08:00")
+    assert codes(export(name, platform, shop, now=now)) == [(line, "day_to_come") for line in late]
+    assert codes(export(name, platform, shop, now=now + timedelta(days=60))) == []
+
+
 # --- which layout ----------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +244,17 @@ def test_an_export_without_a_shop_says_that_one_has_to_be_named() -> None:
         export("jd-may.csv", "jd", shop="")
     assert refused.value.code == "missing_column"
     assert "name the shop of the whole file" in refused.value.details["reason"]
+
+
+def test_a_file_that_names_no_platform_is_told_how_to_name_one(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("order_id,shop_id,paid_at,amount,status\n1,s,2025-05-01,10,paid\n", encoding="utf-8")
+    with pytest.raises(
+        InvalidFile, match="name the platform of the whole file \\(--platform NAME\\); its columns are"
+    ) as refused:
+        staged(file, "", shop="")
+    assert refused.value.details["columns"] == ["platform"]
+    assert staged(file, "own", shop="").count == 1
 
 
 def test_a_shop_for_the_whole_file_and_a_column_for_it_contradict_each_other() -> None:

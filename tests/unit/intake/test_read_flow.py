@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,10 @@ def test_an_empty_file_has_no_lines_and_a_missing_one_is_refused(tmp_path: Path)
         read_flow(tmp_path / "nowhere.csv")
     with pytest.raises(BadInput, match="lower-case letters"):
         read_flow(written(tmp_path), platform="J D")
+
+
+def test_a_row_of_a_day_to_come_is_rejected_as_in_an_import(tmp_path: Path) -> None:
+    """It would make the days between the last true sale and its own pass for days without a sale."""
+    rows = [f"o{day},1,s,jd,{day},10.00,completed,b" for day in ("2025-01-02", "2099-01-05")]
+    found = read_flow(written(tmp_path, *rows), now=datetime(2025, 1, 2, 12, tzinfo=UTC))
+    assert (len(found.lines), found.rejected_by_code) == (1, {"day_to_come": 1})

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from microloan.risk.generate import BookPlan, made_up_book
+from microloan.risk.generate import BookPlan, made_up_book, score
 from microloan.risk.learning import DOUBT, MOST_FALSE, Lesson, Lessons, chance, learned, lessons
 from microloan.risk.links import DEFAULT_RULES, Holding
 from microloan.risk.tenures import TakenUp
@@ -139,6 +139,24 @@ def test_small_rings_are_found_by_what_the_book_says() -> None:
     assert found / hidden >= 0.9
     assert honest / placed <= 0.01
     assert missed > hidden - found  # the shipped weights alone find fewer
+
+
+@pytest.mark.parametrize("kinds", [("device", "address"), ("phone", "address")])
+def test_rings_that_share_one_thing_and_their_address_teach_it(kinds: tuple[str, str]) -> None:
+    """Their own addresses are no sign that neighbours begin together by custom: who shares nothing else is.
+
+    Members take each of the two with 0.8, so that most pools are too ragged for the shipped rules.
+    """
+    shared = {
+        kind: 0.8 if kind in kinds else 0.0 for kind in ("owner", "account", "device", "phone", "address")
+    }
+    book = made_up_book(21, DAY, BookPlan(shared=shared, pool=30, at_mall=0.0, ring_size=(4, 15)))
+    shipped, taught = (
+        score(book, book_rings(book.holdings, DAY, rules))
+        for rules in (DEFAULT_RULES, learned(book.holdings, DAY))
+    )
+    assert 0.4 <= shipped.recall < 0.6 < 0.85 <= taught.recall
+    assert max(shipped.false_share, taught.false_share) <= 0.01
 
 
 def test_the_rules_keep_all_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -17,7 +18,7 @@ from microloan.risk.links import (
     joining_weight,
     links_among,
 )
-from microloan.risk.rings import ties_of
+from microloan.risk.rings import groups, ties_of
 from microloan.risk.tenures import TakenUp
 
 DAY = date(2026, 6, 30)
@@ -99,6 +100,13 @@ def test_links_are_listed_freshest_first_in_one_order() -> None:
     assert links_among(reversed(ended + fresh), DAY) == found
 
 
+def test_of_two_links_that_still_hold_the_later_begun_is_the_fresher() -> None:
+    """A device of years ago and a phone of this spring, both still shared: the news is the phone."""
+    old = [holding(each, "device", first_day=date(2023, 1, 1)) for each in ("m-1", "m-2")]
+    new = [holding(each, "phone") for each in ("m-1", "m-2")]
+    assert [link.kind for link in links_among(old + new, DAY).links] == ["phone", "device"]
+
+
 def test_a_kind_without_a_rule_links_nobody() -> None:
     assert links_among([holding("m-1", "star_sign"), holding("m-2", "star_sign")], DAY).links == ()
 
@@ -158,6 +166,54 @@ def test_what_a_book_has_shown_fades_as_the_kind_does() -> None:
         [holding(each, first_day=day, last_day=day) for each in ("m-1", "m-2")], DAY, TOLD
     ).links
     assert (link.telling, link.counted) == (True, 0.45)
+
+
+# --- pools that agree in two kinds -----------------------------------------------------------------------------------
+
+
+def pool(size: int, *kinds: str, days: int = 0, strangers: int = 0) -> list[Holding]:
+    """So many merchants with one identifier of each kind, so many *days* one after the other, and others with the first alone."""
+    begun = [SPRING - timedelta(days=days * place) for place in range(size)]
+    members = [
+        holding(f"m-{place:02}", kind, first_day=day) for place, day in enumerate(begun) for kind in kinds
+    ]
+    return members + [holding(f"x-{place:02}", kinds[0]) for place in range(strangers)]
+
+
+def bound(holdings: list[Holding]) -> set[str]:
+    """The members of the rings among them."""
+    group = groups(ties_of(links_among(holdings, DAY).links))
+    sizes = Tally(group.values())
+    return {merchant for merchant, name in group.items() if sizes[name] > 1}
+
+
+@pytest.mark.parametrize("size", range(2, 16))
+@pytest.mark.parametrize(
+    ("kinds", "least"), [(("device", "address"), 2), (("phone", "device"), 2), (("phone", "address"), 5)]
+)
+def test_who_agrees_in_two_kinds_and_began_together_is_a_ring_however_large(
+    kinds: tuple[str, ...], least: int, size: int
+) -> None:
+    """A ring that grows must not become invisible. A phone and an address are a household's, which is four at most."""
+    assert len(bound(pool(size, *kinds))) == (size if size >= least else 0)
+
+
+@pytest.mark.parametrize(("days", "found"), [(46, 6), (47, 0)])
+def test_customers_of_an_agent_in_one_block_came_over_the_years(days: int, found: int) -> None:
+    """46 days apart nine of the fifteen pairs are within a season of 93 days; 47 days apart five, fewer than those of four."""
+    assert len(bound(pool(6, "address", "device", days=days))) == found
+
+
+@pytest.mark.parametrize(("strangers", "found"), [(2, 6), (3, 0)])
+def test_some_of_many_at_one_address_are_no_pool_of_their_own(strangers: int, found: int) -> None:
+    """Six of eight at the address have the agent's device, or six of nine: three in four are asked for."""
+    ring = bound(pool(6, "address", "device", strangers=strangers))
+    assert len({each for each in ring if each.startswith("m-")}) == found
+
+
+def test_one_who_came_long_before_hides_no_ring() -> None:
+    old = [holding("m-99", kind, first_day=date(2020, 1, 1)) for kind in ("device", "address")]
+    assert len(bound(pool(6, "device", "address") + old)) >= 6
 
 
 def test_digests_are_not_shown() -> None:

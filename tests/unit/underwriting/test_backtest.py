@@ -8,6 +8,7 @@ import sys
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from market import market
 
 from microloan.errors import BadInput, InvalidSetting
 from microloan.reports.backtest_page import backtest_page
+from microloan.reports.words import WORDS, words
 from microloan.underwriting import Applicant, SalesLines, decide, sales_lines, shipped_policy
 from microloan.underwriting.backtest import BackTest, Preset, backtest, part, stress_preset
+from microloan.underwriting.features import DEFINITIONS
 from microloan.underwriting.outcome import auc, decision_days, kolmogorov_smirnov, outcome, stability_index
 
 FIRST, LAST = date(2023, 10, 1), date(2024, 11, 1)
@@ -247,6 +250,54 @@ def test_the_page_says_what_the_values_say(test: BackTest) -> None:
     assert f"{test.champion.total.collapsed_share * 100:.1f}% of the limits went to merchants" in page
     assert "halved v2" in page
     assert backtest_page(test) == page
+
+
+class Texts(HTMLParser):
+    """Every text of a page that a reader sees, in order, its pictures' too."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.hidden = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.hidden = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden = False
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not self.hidden:
+            self.found.append(data.strip())
+
+
+#: What has no language: numbers, days, names of policies and grades, hashes.
+NAMES = re.compile(r"[\d.,:%–…/ -]+|(marketplace|halved)( v\d| [0-9a-f]{16}…)?|[A-D]")
+
+
+def test_every_text_of_the_chinese_page_is_chinese(test: BackTest) -> None:
+    english, chinese = Texts(backtest_page(test)).found, Texts(backtest_page(test, lang="zh")).found
+    pairs = [(en, zh) for en, zh in zip(english, chinese, strict=False) if not NAMES.fullmatch(en)]
+    assert len(pairs) > 90
+    for en, zh in pairs:
+        if not re.fullmatch(r"[\d.]+[kM]", en):  # an axis has other steps where thousands are ten thousands
+            assert re.search(r"[\u4e00-\u9fff，]", zh), (en, zh)
+            assert not re.search(r"[\u4e00-\u9fff]", en)
+    left = re.sub(r"marketplace|halved|microloan|AUC|KS|CNY|PSI|v\d|[0-9a-f]{16}", "", " ".join(chinese))
+    assert re.findall(r"[A-Za-z]{2,}", left) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_page_before_any_sale_is_whole_in_both_languages(lang: str) -> None:
+    nothing = backtest(market(2), shipped_policy(), date(2020, 1, 1), date(2020, 2, 1))
+    assert words(lang)["backtest.unknown"].format(policy="marketplace v1") in backtest_page(
+        nothing, lang=lang
+    )
+
+
+def test_every_feature_has_a_name_in_both_languages() -> None:
+    assert [name for name in DEFINITIONS if f"feature_name.{name}" not in WORDS] == []
 
 
 def test_without_the_extra_the_page_says_what_to_install(

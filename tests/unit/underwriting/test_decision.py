@@ -86,7 +86,7 @@ def test_three_to_five_months_go_to_a_person() -> None:
 def test_daily_totals_go_to_a_person() -> None:
     rows = [
         {k: v for k, v in each.items() if k not in ("order_id", "line_id", "buyer_id")}
-        for each in regular(300)
+        for each in [*regular(300), line(0, AS_OF)]
     ]
     assert (decided(rows).outcome, codes(decided(rows))[0]) == ("manual_review", "daily_totals_only")
 
@@ -107,6 +107,50 @@ def test_a_flow_not_covered_for_seven_days_is_stale_and_not_fallen() -> None:
     assert "data_stale" in codes(
         decided(regular(400), applicant=Applicant(covered_until=AS_OF - timedelta(days=7)))
     )
+
+
+def test_a_flow_that_nobody_imported_since_is_judged_by_what_was_known_then() -> None:
+    """Lines not settled at the import did not settle late because nobody imported since."""
+    rows = [
+        {**each, "settled_at": str(paid + timedelta(days=6)) if paid + timedelta(days=6) <= AS_OF else None}
+        for each in regular(300)
+        for paid in [date.fromisoformat(str(each["paid_at"]))]
+    ]
+    rows.append(
+        line(900, AS_OF - timedelta(days=17), settled_at=None)
+    )  # not late: others took 6 days, three times 6 is 18
+    then = decided(rows, applicant=Applicant(covered_until=AS_OF))
+    for later in (10, 41, 90):
+        stale = decided(rows, AS_OF + timedelta(days=later), applicant=Applicant(covered_until=AS_OF))
+        assert (stale.outcome, stale.limit, stale.score) == ("manual_review", then.limit, then.score)
+        assert [code for code in codes(stale) if code != "data_stale"] == [
+            code for code in codes(then) if code != "strong_sales"
+        ]
+    assert decided(rows, AS_OF + timedelta(days=41)).limit < then.limit, (
+        "a flow that is covered has settled late"
+    )
+
+
+def test_the_reason_tells_the_score_that_is_too_low() -> None:
+    """A young shop whose sales of the last days lift it: what is settled does not reach the lowest grade yet."""
+    rows = list(generate.rows(generate.shop("newborn")))
+    found = decided(rows)
+    too_low = next(each for each in found.reasons if each.code == "score_too_low")
+    told, lowest = dict(too_low.values), POLICY.grades[-1].score
+    steps = {each.name: (each.value_text("CNY"), dict(each.inputs)) for each in found.steps}
+    assert found.score is not None
+    assert found.score >= lowest > int(told["score"])
+    assert steps["score"][0] == str(found.score)
+    assert steps["score_mature"] == (told["score"], {"cut_off": told["cut_off"], "grade": "none"})
+    assert told["cut_off"] == found.snapshot.mature_cut_off.isoformat()
+
+
+def test_both_scores_are_told_and_the_lower_grade_stands() -> None:
+    found = decided(regular(300))
+    told = {each.name: dict(each.inputs)["grade"] for each in found.steps if each.name.startswith("score")}
+    assert found.grade == max(told.values())
+    assert list(told) == ["score", "score_mature"]
+    assert all(each.text("zh") != each.text("en") for each in found.steps[:2])
 
 
 def test_what_the_lender_knows_counts() -> None:

@@ -150,6 +150,130 @@ def test_the_raw_amount_less_its_deductions_is_the_net_sale() -> None:
     assert found["received_365d"] - 24000 == found["sales_365d"]  # type: ignore[operator]
 
 
+def of_two_lines(dead: dict[str, object], first: str, second: str) -> list[dict[str, object]]:
+    """Orders of a year, one line of each standing and settled, the other not."""
+    rows = []
+    for back in range(300):
+        paid = AS_OF - timedelta(days=back)
+        standing = {
+            "status": "completed",
+            "settled_at": min(paid + timedelta(days=5), AS_OF),
+            "refund_amount": "",
+        }
+        rows.append(line(back, paid, first, **{"status_at": None, **standing}))
+        rows.append(line(back, paid, second, line_id="2", **{"status_at": None, **standing, **dead}))
+    return rows
+
+
+@pytest.mark.parametrize(("first", "second"), [("50.00", "60.00"), ("50.00", "40.00")])
+@pytest.mark.parametrize(
+    "dead", [{"status": "cancelled", "status_at": "2024-01-01"}, {"settled_at": None}, {"flag": "own"}]
+)
+def test_an_order_counts_with_its_buyer_and_its_day_while_a_line_of_it_counts(
+    dead: dict[str, object], first: str, second: str
+) -> None:
+    found = row([{"flag": "", **each} for each in of_two_lines(dead, first, second)])
+    counted = ("orders_90d", "orders_180d", "buyers", "days_without_sales", "active_days", "cancel_rate")
+    assert [found[name] for name in counted] == [90, 180, 300, 0, 1, 0]
+
+
+def test_an_order_is_cancelled_when_all_its_lines_are() -> None:
+    lines = [line(n, AS_OF - timedelta(days=n // 2), line_id=str(n % 2)) for n in range(8)]
+    for each, order, cancelled in zip(lines, "00112233", (1, 1, 1, 0, 0, 1, 0, 0), strict=True):
+        each.update(
+            order_id=order,
+            buyer_id=order,
+            status="cancelled" if cancelled else "paid",
+            status_at="2025-05-12",
+        )
+    found = row(lines)
+    assert (found["cancel_rate"], found["orders_90d"]) == (Decimal("0.25"), 3)
+
+
+def test_an_order_of_lines_paid_on_two_days_counts_on_the_day_of_its_first_line_that_counts() -> None:
+    lines = [
+        line(1, AS_OF - timedelta(days=95), status="cancelled", status_at="2025-05-01"),
+        line(1, AS_OF - timedelta(days=85), line_id="2"),
+    ]
+    assert row(lines, date(2025, 4, 30))["orders_90d"] == 1  # 83 and 73 days ago, nothing cancelled yet
+    found = row(lines)
+    assert (found["orders_90d"], found["cancel_rate"], found["tenure"]) == (1, 0, 85)
+
+
+GHOSTS: dict[str, dict[str, object]] = {
+    "cancelled": {"status": "cancelled", "status_at": "2024-09-01"},
+    "of nothing": {"amount": "0.00"},
+    "given back whole": {"status": "refunded", "refund_amount": "5.00", "refunded_at": "2024-09-01"},
+    "flagged": {"flag": "own_buyer"},
+}
+
+
+@pytest.mark.parametrize("ghost", GHOSTS)
+def test_the_first_sale_is_the_first_of_which_something_is_left(ghost: str) -> None:
+    shop = [
+        {"flag": "", "refund_amount": "", "refunded_at": None, "status_at": None, **each}
+        for each in regular(85)
+    ]
+    added = {**shop[0], "order_id": "g", "paid_at": "2024-08-01", "amount": "5.00", **GHOSTS[ghost]}
+    before, after = row(shop), row([*shop, added])
+    for name in ("tenure", "blocks", "momentum_sales", "silence", "trend", "growth_90_180", "growth_year"):
+        assert after[name] == before[name], name
+    assert (after["tenure"], after["blocks"]) == (85, 3)
+
+
+@pytest.mark.parametrize("other", ["", "a-second-buyer"])
+def test_the_buyer_of_an_order_is_the_first_by_name_wherever_its_line_stands(other: str) -> None:
+    first = [line(n, AS_OF - timedelta(days=n), buyer_id=f"B{n % 30}") for n in range(60)]
+    second = [{**each, "line_id": "2", "buyer_id": other} for each in first]
+    found, turned = row([*first, *second]), row([*second, *first])
+    assert (found["buyers"], found["repeat_buyers"], found["orders_90d"]) == (30, 1, 60)
+    assert found == turned
+
+
+def test_a_line_of_nothing_is_no_order() -> None:
+    nothing = [line(900 + n, AS_OF - timedelta(days=n), "0.00") for n in range(0, 180, 2)]
+    before, after = row(regular(179, every=2)), row([*regular(179, every=2), *nothing])
+    for name in (
+        "orders_90d",
+        "active_days",
+        "days_without_sales",
+        "buyers",
+        "average_order",
+        "momentum_orders",
+    ):
+        assert after[name] == before[name], name
+
+
+def test_a_last_order_of_which_nothing_is_left_is_no_sale() -> None:
+    back = line(900, AS_OF, "5.00", status="refunded", status_at=AS_OF.isoformat())
+    assert row([*regular(85), back])["days_since_last_sale"] == 1
+
+
+@pytest.mark.parametrize("days", [120, 126, 127, 154, 155, 182, 183, 190, 365, 366, 420])
+def test_a_steady_shop_does_not_vary_with_its_age(days: int) -> None:
+    found = row([line(back, AS_OF - timedelta(days=back)) for back in range(days)])
+    assert [found[name] for name in ("weekly_variation", "volatility", "trend", "worst_fall")] == [0, 0, 0, 0]
+
+
+def test_a_part_of_a_week_or_of_a_block_is_none() -> None:
+    shop = [line(back, AS_OF - timedelta(days=back)) for back in range(91)]
+    assert row(shop[:27])["weekly_variation"] is None
+    assert row(shop[:28])["weekly_variation"] == 0
+    assert row(shop[:89])["trend"] is None
+    assert (row(shop[:90])["trend"], row(shop)["blocks"]) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [("growth_30_90", 90), ("growth_90_180", 180), ("order_growth", 180), ("new_buyers", 180), ("worst_fall", 31),
+     ("promotion_share", 365), ("growth_year", 455), ("seasonality", 360)],
+)  # fmt: skip
+def test_a_feature_is_missing_with_less_history_than_its_definition_says(name: str, days: int) -> None:
+    shop = [line(back, AS_OF - timedelta(days=back)) for back in range(days)]
+    assert row(shop)[name] is not None
+    assert row(shop[:-1])[name] is None
+
+
 def test_last_years_peak_is_known_sixty_days_before_the_next() -> None:
     found = row([line(1, date(2024, 1, 1)), line(2, date(2024, 6, 18), "500.00"), line(3, AS_OF)])
     assert found["last_peak_sales"] == 50000

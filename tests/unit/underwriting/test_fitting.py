@@ -170,6 +170,15 @@ def test_a_fit_until_a_day_uses_no_outcome_after_it_and_is_tested_from_it(lines:
         fit_until(lines, shipped_policy(), date(2023, 6, 1), name="ours")
 
 
+def test_silence_after_the_end_of_the_file_is_no_collapse(lines: SalesLines) -> None:
+    last = date.fromordinal(int(lines.paid_day.max()))
+    known = fit_until(lines, shipped_policy(), last, name="ours")
+    for until in (last + timedelta(days=30), date(2099, 1, 1)):
+        later = fit_until(lines, shipped_policy(), until, name="ours")
+        assert later.fitted.text == known.fitted.text
+        assert (later.until, later.covered_until, later.out_of_time) == (until, last, None)
+
+
 def test_a_template_without_odds_is_refused(cases: Cases) -> None:
     card = shipped_policy().scorecard.model_copy(update={"odds": None})
     with pytest.raises(BadInput, match="no odds"):

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from microloan.errors import BadInput, InvalidAmount, InvalidDate
-from microloan.underwriting.flow import known_flow, lines_of_rows, sales_lines
+from microloan.underwriting.flow import SalesLines, known_flow, lines_of_rows, sales_lines
+from microloan.underwriting.frames import joined
 from microloan.underwriting.policy import Lags
 
 PAID = date(2025, 3, 1)
@@ -72,6 +73,18 @@ def test_a_late_settlement_brings_the_line_back() -> None:
     row = one(settled_at="2025-05-01")
     assert worth(row, date(2025, 4, 30), settlement_reported=True) == 0
     assert worth(row, date(2025, 5, 1)) == 10000
+
+
+def test_a_platform_that_settles_says_nothing_about_one_that_does_not() -> None:
+    rows = [
+        one(order_id="1", platform="settling", settled_at="2025-03-08"), one(order_id="2", platform="settling"),
+        one(order_id="3", platform="silent"),
+    ]  # fmt: skip
+    lines = sales_lines([{"settled_at": None, **row} for row in rows])
+    flow = known_flow(lines, date(2025, 6, 1).toordinal(), Lags())
+    silent = flow.lines.platform == lines.platforms.index("silent")
+    assert not flow.unsettled[silent].any()
+    assert sorted(flow.unsettled[~silent].tolist()) == [False, True]
 
 
 def test_a_line_paid_later_is_not_known() -> None:
@@ -140,7 +153,7 @@ def test_every_kind_of_frame_gives_the_same_lines() -> None:
     expected = sales_lines(rows)
     for frame in frames:
         lines = sales_lines(frame)
-        for name in ("paid_day", "amount_minor", "buyer", "settled_day", "status", "starts_order"):
+        for name in ("paid_day", "amount_minor", "buyer", "settled_day", "status", "order"):
             assert getattr(lines, name).tolist() == getattr(expected, name).tolist(), (type(frame), name)
 
 
@@ -167,9 +180,25 @@ def test_rows_without_orders_are_daily_totals() -> None:
 
 def test_an_order_of_several_lines_is_counted_once_in_each_shop() -> None:
     rows = [one(line_id="1"), one(line_id="2"), one(shop_id="t", line_id="3")]
-    assert sales_lines(rows).starts_order.sum() == 2
+    lines = sales_lines(rows)
+    assert lines.one_per_order(np.ones(len(lines), dtype=np.bool_)).sum() == 2
 
 
 def test_shops_of_a_merchant_are_added_up() -> None:
     lines = sales_lines([one(shop_id="a"), one(shop_id="b"), one(shop_id="c")]).grouped({"a": "m", "c": "m"})
     assert (lines.shops, np.bincount(lines.shop).tolist()) == (("m", "b"), [2, 1])
+
+
+def test_orders_of_one_number_in_two_parts_stay_two_orders() -> None:
+    def part(shop: str) -> SalesLines:
+        lines = [
+            {"shop_id": shop, "order_id": order, "paid_at": day, "amount": "9"}
+            for order, day in (("1", "2025-05-01"), ("1", "2025-05-01"), ("2", "2025-05-02"), ("2", "2025-05-02"))
+        ]
+        return sales_lines(lines)
+
+    whole = joined([part("a"), part("b"), part("c")])
+    assert len(np.unique(whole.order)) == 6
+    for number, shop in enumerate(whole.shops):
+        assert whole.orders_among(np.flatnonzero(whole.shop == number)) == 2, shop
+    assert int(whole.one_per_order(np.ones(12, dtype=np.bool_)).sum()) == 6

@@ -292,6 +292,60 @@ def test_few_honest_shops_lose_a_twentieth_of_their_sales(shops: ModuleType, see
     assert sum(share is not None and share > Decimal("0.05") for share in shares) <= most
 
 
+def outsized(number: int, size: str = "9000.00") -> Rows:
+    return [
+        line(5000 + n, AS_OF - timedelta(days=20 + 28 * n), size, buyer_id=f"huge{n}") for n in range(number)
+    ]
+
+
+def test_accounts_that_come_for_one_huge_order_each_are_flagged() -> None:
+    shop = [line(n, AS_OF - timedelta(days=n // 2), f"{40 + n * 37 % 120}.00") for n in range(720)]
+    shown = found(shop + outsized(12))
+    assert {(each.detector, each.orders) for each in shown} == {("outsized_order", 1)}
+    assert {each.buyer_id for each in shown} == {f"huge{n}" for n in range(12)}
+    assert found(shop + outsized(2)) == (), "one or two raise no usual month"
+    assert found(shop + outsized(12, "900.00")) == (), "a large order is not a huge one"
+    small = [
+        line(6000 + n, AS_OF - timedelta(days=21 + 28 * n), "1.00", buyer_id=f"huge{n}") for n in range(12)
+    ]
+    hidden = found(shop + outsized(12, "2500.00") + small)  # 15 times the quartile, but not on average
+    assert {each.buyer_id for each in hidden} == {f"huge{n}" for n in range(12)}
+
+
+def test_huge_orders_are_seen_where_their_accounts_are_a_third_of_all() -> None:
+    shop = [
+        line(n, AS_OF - timedelta(days=n), f"{40 + n * 37 % 120}.00", buyer_id=f"b{n * n % 61}")
+        for n in range(360)
+    ]
+    assert {each.buyer_id for each in found(shop + outsized(12)) if each.detector == "outsized_order"} == {
+        f"huge{n}" for n in range(12)
+    }
+
+
+def test_huge_orders_are_left_alone_where_regulars_place_them_too_or_sizes_come_in_all_gradations() -> None:
+    shop = [line(n, AS_OF - timedelta(days=n // 2), f"{40 + n * 37 % 120}.00") for n in range(720)]
+    regulars = [
+        line(
+            7000 + n,
+            AS_OF - timedelta(days=n % 300),
+            "9000.00" if n % 30 == 0 else "80.00",
+            buyer_id=f"r{n % 30}",
+        )
+        for n in range(150)
+    ]
+    assert "outsized_order" not in {each.detector for each in found(shop + regulars + outsized(12))}
+    heavy = [
+        line(n, AS_OF - timedelta(days=n // 2), f"{int(50 * (720 / (n + 1)) ** 0.9)}.00") for n in range(720)
+    ]
+    assert found(heavy) == ()
+
+
+def test_huge_orders_of_throw_away_accounts_do_not_raise_a_limit() -> None:
+    shop = [line(n, AS_OF - timedelta(days=n // 2), f"{40 + n * 37 % 120}.00") for n in range(720)]
+    before, after = (decide(each, shipped_policy(), as_of=AS_OF) for each in (shop, shop + outsized(12)))
+    assert granted(after) <= granted(before)
+
+
 def test_a_wholesale_buyer_of_large_orders_is_no_finding_once_it_orders_on() -> None:
     shop = regular(300)
     trade_orders = [

@@ -164,3 +164,38 @@ def test_notes_become_comments_above_what_they_are_about() -> None:
     text = policy_text(shipped_policy(), {"": ["made by hand"], "silence": ["a table", ""]})
     assert text.startswith("# made by hand\n")
     assert '# a table\n#\n[[scorecard.characteristics]]\nfeature = "silence"' in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "reason"),
+    [
+        ("k = 2\n", "k = -2\n", "grades.0.k", "-2 is not between 0 and 100"),
+        ("k = 2\n", "k = 0\n", "grades.0.k", "must be above 0"),
+        ("floor = 0.25", "floor = 2.5", "haircuts.floor", "5/2 is not between 0 and 1"),
+        ("margin = 0.8", "margin = 8", "repayment.margin", "8 is not above 0 and at most 1"),
+        ("good_to_bad = 2", "good_to_bad = 0", "scorecard.odds.good_to_bad", "must be above 0"),
+        ('name = "B"', 'name = "A"', "grades.1.name", "there is a grade A already"),
+        ("score = 565", "score = 590", "grades.1.score", "list the best grade first"),
+        ('rate = "0.052%/day"', 'rate = "0.04%/day"', "grades.1.rate", "may not cost less than grade A"),
+        ('feature = "momentum_sales"', 'feature = "momentum_orders"', "scorecard.characteristics.1.feature", "scored already"),
+        ('flagged_share_decline = "30%"', 'flagged_share_decline = "5%"', "eligibility.flagged_share_decline", "lies below"),
+    ],
+)  # fmt: skip
+def test_what_no_lender_can_mean_is_refused_on_its_line(old: str, new: str, field: str, reason: str) -> None:
+    text = changed(old, new)
+    with pytest.raises(InvalidPolicy) as refused:
+        Policy.from_toml(text)
+    fault = refused.value.details["faults"][0]
+    assert fault["field"] == field
+    assert reason in fault["reason"]
+    assert new.split("\n")[0] in text.splitlines()[fault["line"] - 1]
+
+
+def test_every_contradiction_is_told_at_once() -> None:
+    text = changed('name = "B"', 'name = "A"').replace("score = 565", "score = 590")
+    with pytest.raises(InvalidPolicy) as refused:
+        Policy.from_toml(text)
+    assert [fault["field"] for fault in refused.value.details["faults"]] == [
+        "grades.1.name",
+        "grades.1.score",
+    ]

@@ -497,6 +497,7 @@ def _create_offer() -> None:
         ),
         sqlite_strict=True,
     )
+    op.create_index(op.f("ix_ml_offer_tenant_bucket_merchant"), "ml_offer", ["tenant", "bucket", "merchant"])
     op.create_index(
         op.f("uq_ml_offer_open"),
         "ml_offer",
@@ -818,6 +819,8 @@ def _create_seal() -> None:
         sa.Column("bucket", BIG, nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("heads", BIG, nullable=False),
+        sa.Column("lines", BIG, nullable=False),
+        sa.Column("journal", sa.Text(), nullable=False),
         sa.Column("prev_hash", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "bucket", "day", name=op.f("pk_ml_seal")),
@@ -978,48 +981,184 @@ def upgrade() -> None:
     _create_shop()
     _create_swept()
     _create_underwriting_run()
-    for table in ("ml_event", "ml_journal", "ml_seal", "ml_decision", "ml_setting", "ml_erasure"):
-        _forbid_changes(table)
-    _let_requests_be_answered_once()
-
-
-def _forbid_changes(table: str) -> None:
     if op.get_context().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
-        return
+        _guard_sqlite()
+    else:
+        _guard_postgresql()
+
+
+def _guard_sqlite() -> None:
     op.execute(
-        "CREATE OR REPLACE FUNCTION ml_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+        'CREATE TRIGGER ml_book_four_eyes_made BEFORE INSERT ON ml_book WHEN \'{"four_eyes":"\' || '
+        "NEW.four_eyes || '\"}' <> COALESCE((SELECT value FROM ml_setting WHERE tenant = NEW.tenant AND name ="
+        " 'four_eyes' ORDER BY effective_on DESC, seq DESC LIMIT 1), '{\"four_eyes\":\"off\"}') BEGIN SELECT "
+        "RAISE(ABORT, 'four_eyes changes only with a setting on file'); END"
     )
     op.execute(
-        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
-        "FOR EACH ROW EXECUTE FUNCTION ml_append_only()"
+        "CREATE TRIGGER ml_book_four_eyes_changed BEFORE UPDATE OF tenant, four_eyes ON ml_book WHEN "
+        "'{\"four_eyes\":\"' || NEW.four_eyes || '\"}' <> COALESCE((SELECT value FROM ml_setting WHERE tenant = "
+        "NEW.tenant AND name = 'four_eyes' ORDER BY effective_on DESC, seq DESC LIMIT 1), "
+        "'{\"four_eyes\":\"off\"}') BEGIN SELECT RAISE(ABORT, 'four_eyes changes only with a setting on file'); "
+        "END"
     )
     op.execute(
-        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ml_append_only()"
+        "CREATE TRIGGER ml_decision_no_update BEFORE UPDATE ON ml_decision BEGIN SELECT RAISE(ABORT, "
+        "'ml_decision is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_decision_no_delete BEFORE DELETE ON ml_decision BEGIN SELECT RAISE(ABORT, "
+        "'ml_decision is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_decision_no_replace BEFORE INSERT ON ml_decision WHEN EXISTS (SELECT 1 FROM "
+        "ml_decision WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND id = NEW.id) OR EXISTS (SELECT 1 "
+        "FROM ml_decision WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND run = NEW.run AND merchant = "
+        "NEW.merchant) OR EXISTS (SELECT 1 FROM ml_decision WHERE rowid = NEW.rowid) BEGIN SELECT "
+        "RAISE(ABORT, 'ml_decision is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_erasure_no_update BEFORE UPDATE ON ml_erasure BEGIN SELECT RAISE(ABORT, "
+        "'ml_erasure is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_erasure_no_delete BEFORE DELETE ON ml_erasure BEGIN SELECT RAISE(ABORT, "
+        "'ml_erasure is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_erasure_no_replace BEFORE INSERT ON ml_erasure WHEN EXISTS (SELECT 1 FROM "
+        "ml_erasure WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND merchant = NEW.merchant AND command"
+        " = NEW.command) OR EXISTS (SELECT 1 FROM ml_erasure WHERE rowid = NEW.rowid) BEGIN SELECT "
+        "RAISE(ABORT, 'ml_erasure is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_event_no_update BEFORE UPDATE ON ml_event BEGIN SELECT RAISE(ABORT, 'ml_event is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_event_no_delete BEFORE DELETE ON ml_event BEGIN SELECT RAISE(ABORT, 'ml_event is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_event_no_replace BEFORE INSERT ON ml_event WHEN EXISTS (SELECT 1 FROM ml_event "
+        "WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND facility = NEW.facility AND seq = NEW.seq) OR "
+        "EXISTS (SELECT 1 FROM ml_event WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND id = NEW.id) OR"
+        " EXISTS (SELECT 1 FROM ml_event WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_event is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_journal_no_update BEFORE UPDATE ON ml_journal BEGIN SELECT RAISE(ABORT, "
+        "'ml_journal is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_journal_no_delete BEFORE DELETE ON ml_journal BEGIN SELECT RAISE(ABORT, "
+        "'ml_journal is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_journal_no_replace BEFORE INSERT ON ml_journal WHEN EXISTS (SELECT 1 FROM "
+        "ml_journal WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND entry = NEW.entry AND line = "
+        "NEW.line) OR EXISTS (SELECT 1 FROM ml_journal WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, "
+        "'ml_journal is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request WHEN OLD.status <> 'waiting' OR "
+        "NEW.tenant IS NOT OLD.tenant OR NEW.bucket IS NOT OLD.bucket OR NEW.id IS NOT OLD.id OR "
+        "NEW.operation IS NOT OLD.operation OR NEW.subject IS NOT OLD.subject OR NEW.payload IS NOT "
+        "OLD.payload OR NEW.asked_hash IS NOT OLD.asked_hash OR NEW.reason IS NOT OLD.reason OR "
+        "NEW.created_by IS NOT OLD.created_by OR NEW.created_on IS NOT OLD.created_on OR NEW.created_at IS "
+        "NOT OLD.created_at BEGIN SELECT RAISE(ABORT, 'ml_request is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_request_no_delete BEFORE DELETE ON ml_request BEGIN SELECT RAISE(ABORT, "
+        "'ml_request is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_request_no_replace BEFORE INSERT ON ml_request WHEN EXISTS (SELECT 1 FROM "
+        "ml_request WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND id = NEW.id) OR EXISTS (SELECT 1 "
+        "FROM ml_request WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_request is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_request_waits_once BEFORE INSERT ON ml_request WHEN NEW.status = 'waiting' AND "
+        "EXISTS (SELECT 1 FROM ml_request WHERE tenant = NEW.tenant AND asked_hash = NEW.asked_hash AND "
+        "status = 'waiting' AND id <> NEW.id) BEGIN SELECT RAISE(IGNORE); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_seal_no_update BEFORE UPDATE ON ml_seal BEGIN SELECT RAISE(ABORT, 'ml_seal is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_seal_no_delete BEFORE DELETE ON ml_seal BEGIN SELECT RAISE(ABORT, 'ml_seal is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_seal_no_replace BEFORE INSERT ON ml_seal WHEN EXISTS (SELECT 1 FROM ml_seal WHERE "
+        "tenant = NEW.tenant AND bucket = NEW.bucket AND day = NEW.day) OR EXISTS (SELECT 1 FROM ml_seal "
+        "WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_seal is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_setting_no_update BEFORE UPDATE ON ml_setting BEGIN SELECT RAISE(ABORT, "
+        "'ml_setting is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_setting_no_delete BEFORE DELETE ON ml_setting BEGIN SELECT RAISE(ABORT, "
+        "'ml_setting is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_setting_no_replace BEFORE INSERT ON ml_setting WHEN EXISTS (SELECT 1 FROM "
+        "ml_setting WHERE tenant = NEW.tenant AND name = NEW.name AND effective_on = NEW.effective_on AND seq"
+        " = NEW.seq) OR EXISTS (SELECT 1 FROM ml_setting WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, "
+        "'ml_setting is append-only'); END"
     )
 
 
-def _let_requests_be_answered_once() -> None:
-    if op.get_context().dialect.name == "sqlite":
-        op.execute(
-            "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request WHEN OLD.status <> 'waiting' OR "
-            "NEW.tenant IS NOT OLD.tenant OR NEW.bucket IS NOT OLD.bucket OR NEW.id IS NOT OLD.id OR "
-            "NEW.operation IS NOT OLD.operation OR NEW.subject IS NOT OLD.subject OR NEW.payload IS NOT "
-            "OLD.payload OR NEW.asked_hash IS NOT OLD.asked_hash OR NEW.reason IS NOT OLD.reason OR "
-            "NEW.created_by IS NOT OLD.created_by OR NEW.created_on IS NOT OLD.created_on OR NEW.created_at IS "
-            "NOT OLD.created_at BEGIN SELECT RAISE(ABORT, 'ml_request is append-only'); END"
-        )
-        op.execute(
-            "CREATE TRIGGER ml_request_no_delete BEFORE DELETE ON ml_request BEGIN SELECT RAISE(ABORT, "
-            "'ml_request is append-only'); END"
-        )
-        return
+def _guard_postgresql() -> None:
+    op.execute(
+        "CREATE OR REPLACE FUNCTION ml_append_only() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE "
+        "EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = TG_TABLE_NAME || ' is append-"
+        "only'; END$$"
+    )
+    op.execute(
+        "CREATE OR REPLACE FUNCTION ml_four_eyes_as_set() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF "
+        "'{\"four_eyes\":\"' || NEW.four_eyes || '\"}' <> COALESCE((SELECT value FROM ml_setting WHERE tenant = "
+        "NEW.tenant AND name = 'four_eyes' ORDER BY effective_on DESC, seq DESC LIMIT 1), "
+        "'{\"four_eyes\":\"off\"}') THEN RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', "
+        "MESSAGE = 'four_eyes changes only with a setting on file'; END IF; RETURN NEW; END$$"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_book_four_eyes_as_set BEFORE INSERT OR UPDATE OF tenant, four_eyes ON ml_book FOR "
+        "EACH ROW EXECUTE FUNCTION ml_four_eyes_as_set()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_decision_no_change BEFORE UPDATE OR DELETE ON ml_decision FOR EACH ROW EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_decision_no_truncate BEFORE TRUNCATE ON ml_decision FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_erasure_no_change BEFORE UPDATE OR DELETE ON ml_erasure FOR EACH ROW EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_erasure_no_truncate BEFORE TRUNCATE ON ml_erasure FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_event_no_change BEFORE UPDATE OR DELETE ON ml_event FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_event_no_truncate BEFORE TRUNCATE ON ml_event FOR EACH STATEMENT EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_journal_no_change BEFORE UPDATE OR DELETE ON ml_journal FOR EACH ROW EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_journal_no_truncate BEFORE TRUNCATE ON ml_journal FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
     op.execute(
         "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request FOR EACH ROW WHEN (OLD.status <> "
         "'waiting' OR (NEW.tenant, NEW.bucket, NEW.id, NEW.operation, NEW.subject, NEW.payload, "
@@ -1033,5 +1172,21 @@ def _let_requests_be_answered_once() -> None:
     )
     op.execute(
         "CREATE TRIGGER ml_request_no_truncate BEFORE TRUNCATE ON ml_request FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_seal_no_change BEFORE UPDATE OR DELETE ON ml_seal FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_seal_no_truncate BEFORE TRUNCATE ON ml_seal FOR EACH STATEMENT EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_setting_no_change BEFORE UPDATE OR DELETE ON ml_setting FOR EACH ROW EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_setting_no_truncate BEFORE TRUNCATE ON ml_setting FOR EACH STATEMENT EXECUTE "
         "FUNCTION ml_append_only()"
     )
