@@ -208,9 +208,14 @@ def contents(file: Path) -> dict[str, list[dict[str, Any]]]:
     with closing(sqlite3.connect(file)) as connection:
         connection.row_factory = sqlite3.Row
         return {
-            table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} NOT INDEXED")]
+            table: [named(row) for row in connection.execute(f"SELECT * FROM {table} NOT INDEXED")]
             for table in OF_MONEY
         }
+
+
+def named(row: sqlite3.Row) -> dict[str, Any]:
+    """A row by column names, of which SQLite ignores the case: a bit turns ``journal`` into ``jouRnal``."""
+    return {name.lower(): value for name, value in dict(row).items()}
 
 
 def changed_unseen(
