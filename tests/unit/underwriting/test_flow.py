@@ -193,7 +193,12 @@ def test_orders_of_one_number_in_two_parts_stay_two_orders() -> None:
     def part(shop: str) -> SalesLines:
         lines = [
             {"shop_id": shop, "order_id": order, "paid_at": day, "amount": "9"}
-            for order, day in (("1", "2025-05-01"), ("1", "2025-05-01"), ("2", "2025-05-02"), ("2", "2025-05-02"))
+            for order, day in (
+                ("1", "2025-05-01"),
+                ("1", "2025-05-01"),
+                ("2", "2025-05-02"),
+                ("2", "2025-05-02"),
+            )
         ]
         return sales_lines(lines)
 
