@@ -19,10 +19,11 @@ from ..rates import Rate, rate_decimal
 from ..reports.result import LeftOut
 from ..servicing.facility import costs_more_than
 from ..store import reading
+from ..store.damaged import FAULTS
 from ..store.unit import Unit
 from ..terms import LoanTerms
 from . import lender
-from .lives import FAULTS, fault_told, parse_terms
+from .lives import fault_told, parse_terms
 from .results import CeilingLine, RateCeilingReport
 
 if TYPE_CHECKING:

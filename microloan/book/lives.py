@@ -19,13 +19,11 @@ from ..servicing.accrual import AccrualRow
 from ..servicing.events import Event, Extended, Restructured, event_from_payload, rate_of
 from ..servicing.replay import Life, Standing, accrual_rows, effective, evenings, life, replay, standing
 from ..servicing.state import LoanState
+from ..store.damaged import FAULTS
 from ..terms import LoanTerms, Method
 
 #: Events of a loan that replay does not read: the draw and its payout.
 DRAWN, CONFIRMED, FAILED = "drawn", "payout_confirmed", "payout_failed"
-
-#: What the stored rows of a damaged loan may raise while they are read or walked through.
-FAULTS = (MicroloanError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 
 #: A balance key of the ledger: account, and class where the account is kept by class.
 Balances = dict[tuple[str, str], int]
@@ -220,6 +218,6 @@ def moved(before: Balances, after: Balances) -> Balances:
 
 
 __all__ = [
-    "CONFIRMED", "DRAWN", "FAILED", "FAULTS", "Balances", "LoanLife", "balances", "fault_told", "moved", "parse_rate",
+    "CONFIRMED", "DRAWN", "FAILED", "Balances", "LoanLife", "balances", "fault_told", "moved", "parse_rate",
     "parse_terms", "read_event", "read_life", "stored",
 ]  # fmt: skip

@@ -15,10 +15,10 @@ from typing import Any
 from ..errors import InvalidSetting
 from ..store import catalogue, closing, verifying
 from ..store.chain import sha256
-from ..store.damaged import Damaged
+from ..store.damaged import FAULTS, Damaged
 from ..store.unit import Unit
 from .desk import hash_of
-from .lives import FAULTS, fault_told
+from .lives import fault_told
 from .notices import day_closed
 from .offers import contract_stands
 from .results import Finding

@@ -39,10 +39,11 @@ from ..servicing.facility import Line, limit_on
 from ..servicing.replay import effective, evenings
 from ..servicing.state import LoanState, ScheduleRow
 from ..store import catalogue, reading, reporting
+from ..store.damaged import FAULTS
 from ..store.unit import Unit
 from .ceilings import rate_ceiling_report
 from .lender import provision_rates
-from .lives import FAULTS, LoanLife, fault_told, read_life
+from .lives import LoanLife, fault_told, read_life
 from .results import RateCeilingReport
 from .told import line_told
 from .verification import Progress

@@ -15,12 +15,13 @@ from typing import Any
 
 from ..accounting.provisions import provision, provision_postings
 from ..days import DayCount, day_number
-from ..errors import IntegrityBroken, MicroloanError
+from ..errors import IntegrityBroken
 from ..servicing.accrual import AccrualRow, booked
 from ..servicing.state import LoanState
 from ..store import catalogue, closing, lending, reading, verifying
 from ..store.base import microseconds
 from ..store.chain import GENESIS, row_hash
+from ..store.damaged import FAULTS, UNREADABLE
 from ..store.kept_lines import EVENT, NOTICE, Kept
 from ..store.unit import Unit
 from . import answers, four_eyes, on_file, seals
@@ -34,9 +35,6 @@ from .told import line_told, loan_told, signed_told
 
 Progress = Callable[[int, int], None]
 
-#: What reading a damaged row may raise: text that is no JSON, a day that is none, a word nobody knows.
-_UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-_FAULTS = (MicroloanError, *_UNREADABLE)
 _Ledger = dict[tuple[str, str, str, str], int]  # currency, product, account, class
 
 
@@ -86,7 +84,7 @@ class _Book:
         """One look for itself: what cannot be read there stops none of the others."""
         try:
             look(*given)
-        except _FAULTS as fault:
+        except FAULTS as fault:
             self.differs("unreadable", subject, fault_told(fault), "what can be read")
 
 
@@ -100,7 +98,7 @@ def verify(
     """
     try:
         return _recomputed(unit, progress, since)
-    except _UNREADABLE as fault:
+    except UNREADABLE as fault:
         raise IntegrityBroken(subject=unit.tenant, reason=f"cannot be read: {type(fault).__name__}") from None
 
 
@@ -220,7 +218,7 @@ def _line(book: _Book, kept: Kept, events: Sequence[Any]) -> dict[str, Any] | No
     row = kept.facility
     try:
         told, (signed, offered) = line_told(events), signed_told(events[0])
-    except _UNREADABLE as fault:
+    except UNREADABLE as fault:
         if not kept.damaged:
             book.differs("line_unreadable", kept.id, row.status if row else "", type(fault).__name__)
         return None if row is None else as_columns(row)
@@ -272,7 +270,7 @@ def _loan(
         life = read_life(events)
         there = life.standing(day)
         told = loan_told(line, events, life)
-    except _FAULTS as fault:
+    except FAULTS as fault:
         book.differs("loan_unreadable", loan.id, loan.held_reason or "", fault_told(fault)[:200])
         return loan.principal_minor, 0
     caches = _caches(there.state)

@@ -15,12 +15,13 @@ from itertools import groupby, islice
 from ..errors import BadInput
 from ..money import to_major
 from ..store import cash, decisions, lending, reading
+from ..store.damaged import FAULTS
 from ..store.unit import Unit
 from . import closing, draws, offers, promises
 from .desk import Desk
 from .dossier import RUNNING, LoanFile, as_columns
 from .facilities import BY_DECISION, frozen_reason
-from .lives import FAULTS, fault_told, read_life
+from .lives import fault_told, read_life
 from .promises import Promise
 from .requests import Requests
 from .sweeps import KeptShare, Sweeps

@@ -30,9 +30,10 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, IntegrityError
 
 from ..days import day_number
-from ..errors import EventRefused, MicroloanError
+from ..errors import EventRefused
 from ..servicing.accrual import INT64
 from .chain import Digest
+from .damaged import FAULTS
 from .lending import Row, at, columns, facility, fixed, keyed
 from .sums import summed, sums
 from .tables_closing import PROVISIONS, SEALS
@@ -193,17 +194,8 @@ def _fraction(n: Any) -> Any:
 # --- loans to which something happens --------------------------------------------------------------------------------
 
 
-#: What reading or writing a damaged row raises: a number that is no day, a row that is gone, a check that fails.
-DAMAGED = (
-    MicroloanError,
-    ArithmeticError,
-    AssertionError,
-    LookupError,
-    TypeError,
-    ValueError,
-    IntegrityError,
-    DataError,
-)
+#: What reading or writing a damaged row raises; a check of its table may fail too.
+DAMAGED = (*FAULTS, IntegrityError, DataError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,15 @@ from typing import Any
 
 from sqlalchemy import Column, Select, type_coerce
 
-from ..errors import IntegrityBroken
+from ..errors import IntegrityBroken, MicroloanError
 from .base import BigInt, Day, Instant
 from .lending import Row
 from .unit import Unit
+
+#: What damaged rows raise where they are read, or where the life they tell is walked: text that is no JSON, a word nobody
+#: knows, a row that is gone; and, told by us, a day that is none, an event that cannot be.
+UNREADABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+FAULTS = (MicroloanError, *UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
