@@ -8,7 +8,9 @@ bucket. Source: SEMANTICS 6 (b) and 7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -235,7 +237,7 @@ def _walk_busy_loans(span: _Span, due: closing.DueLines) -> None:
     """All of them or, where a row cannot be read or written, all but the damaged ones: halved until each stands alone."""
     trial = _Span(span.unit, span.bucket, span.days)
     try:
-        with span.unit.connection.begin_nested():
+        with _collector_at_rest(), span.unit.connection.begin_nested():
             _walk_together(trial, due)
     except closing.DAMAGED as fault:
         if len(due.lines) == 1:
@@ -245,6 +247,18 @@ def _walk_busy_loans(span: _Span, due: closing.DueLines) -> None:
             _walk_busy_loans(span, half)
     else:
         span.add(trial)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """A batch makes objects by the ten thousand and no cycles: each round of the collector would walk all that is loaded."""
+    working = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if working:
+            gc.enable()
 
 
 def _walk_together(span: _Span, due: closing.DueLines) -> None:
