@@ -43,8 +43,8 @@ def of_error(error: MicroloanError, messages: Messages) -> Failure:
 
 def _others(error: MicroloanError) -> Iterator[MicroloanError]:
     """Every fault of a file after the first, as an error of its own."""
-    faults: list[dict[str, Any]] = list(error.details.get("faults") or ())  # type: ignore[call-overload]
-    for fault in faults[1:]:
+    faults = error.details.get("faults")
+    for fault in faults[1:] if isinstance(faults, list) else ():
         file = str(error.details["file"]).rsplit(", line ", 1)[0]
         where = file if fault["line"] is None else f"{file}, line {fault['line']}"
         yield type(error)(**{**fault, "file": where})

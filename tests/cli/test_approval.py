@@ -37,3 +37,18 @@ def test_the_help_says_when_a_second_person_is_needed(command: str, lang: str, w
 def test_the_shipped_policy_says_it_too() -> None:
     head = POLICY.partition("\nname")[0].replace("\n# ", " ")
     assert "in a book with four eyes on, a second person approves" in head
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "must be above 0"), ("zh", "须大于 0")])
+def test_every_fault_of_a_policy_file_is_told_with_its_line(tmp_path: Path, lang: str, words: str) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(
+        POLICY.replace("tenure_days = 90", 'tenure_days = "90"').replace("k = 1.5", "k = 0"), "utf-8"
+    )
+    said = say("policy", "check", str(file), "--lang", lang)
+    lines = said.err.splitlines()
+    assert (said.status, len(lines)) == (2, 2)
+    assert "eligibility.tenure_days" in lines[0]
+    assert "grades.1.k" in lines[1]
+    assert words in lines[1]
+    assert all(", line " in line for line in lines)
