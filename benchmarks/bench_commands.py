@@ -36,6 +36,7 @@ from microloan.book.loanbook import LoanBook
 from microloan.errors import MicroloanError
 from microloan.rates import Rate
 from microloan.store.base import open_engine, writing
+from microloan.store.writes import Writes
 
 DAY = date(2020, 6, 30)
 LIMIT = 500_000_00
@@ -104,15 +105,23 @@ def recorded(book: LoanBook, tape: Tape) -> Iterator[None]:
     def core(_connection: Any, statement: Any, many: Any, one: Any, _options: Any) -> None:
         tape.core.append((statement, list(many) or dict(one)))
 
+    def run(writes: Writes, connection: Any, rows: Any) -> None:
+        if rows:
+            tape.core.append((writes.statement, [dict(row) for row in rows]))
+        straight(writes, connection, rows)
+
     def bare(_c: Any, _cursor: Any, statement: str, values: Any, _x: Any, many: bool) -> None:
         if not statement.startswith("BEGIN"):
             tape.bare.append((statement, values, many))
 
+    straight = Writes.run
     event.listen(engine, "before_execute", core)
     event.listen(engine, "before_cursor_execute", bare)
+    Writes.run = run  # type: ignore[method-assign]
     try:
         yield
     finally:
+        Writes.run = straight  # type: ignore[method-assign]
         event.remove(engine, "before_execute", core)
         event.remove(engine, "before_cursor_execute", bare)
 

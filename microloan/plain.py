@@ -35,6 +35,6 @@ def to_json_values(result: Any) -> Any:
 @cache
 def _names(kind: type[Any]) -> tuple[str, ...] | None:
     """The fields of a class of results, None for any other: few classes, many answers of each."""
-    if not dataclasses.is_dataclass(kind):
-        return None
-    return tuple(each.name for each in dataclasses.fields(kind))
+    if dataclasses.is_dataclass(kind):
+        return tuple(each.name for each in dataclasses.fields(kind))
+    return getattr(kind, "_fields", None)

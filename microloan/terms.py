@@ -242,6 +242,7 @@ class LoanTerms(_Frozen):
             "principal": plain_decimal(principal, "terms.principal"),
             "start": parse_date(start, "terms"),
         }
+        _ = self._agreed  # kept once for all that are drawn from these
         other = self.model_copy(update=given)
         for name in _OF_THE_DRAW:
             other.__dict__.pop(name, None)

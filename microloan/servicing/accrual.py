@@ -6,11 +6,11 @@ Source: SEMANTICS 1 (rounding: one rule) and ARCHITECTURE (accrual is a formula,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
+from typing import NamedTuple
 
 from ..days import DayCount, day_number
 from ..terms import PenaltyTerms
@@ -87,8 +87,7 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-@dataclass(frozen=True, slots=True)
-class AccrualRow:
+class AccrualRow(NamedTuple):
     """Interest (or penalty) of one loan as a formula, good from ``anchor_n`` until ``next_action``.
 
     Booked in total at day number n: ``whole + q·u + (rem + m·u) // den`` with ``u = n - anchor_n``; the half-up rounding

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InvalidEvent
 from ..terms import LoanTerms
@@ -83,8 +83,7 @@ class Standing:
     rows: tuple[AccrualRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A loan over the close of ``day``: what the night earned, how it stood after it and after the morning, and from then on.
 
     Interest and penalty in minor units. The states leave out ``next_due``, which nobody posts.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 from ..days import add_months
 from ..money import half_up_div
@@ -27,7 +28,7 @@ def due_days(terms: LoanTerms) -> tuple[date, ...]:
     return (*monthly_before(terms, terms.start, terms.last_day), terms.last_day)
 
 
-def monthly_before(terms: LoanTerms, after: date, before: date) -> list[date]:
+def monthly_before(terms: LoanTerms, after: date, before: date) -> tuple[date, ...]:
     """The monthly due days strictly between two dates, counted from the loan's start so that they never drift.
 
     Drawn on the 31st, the due days keep to the end of each month:
@@ -37,13 +38,18 @@ def monthly_before(terms: LoanTerms, after: date, before: date) -> list[date]:
     >>> [str(day) for day in monthly_before(terms, terms.start, terms.last_day)]
     ['2024-02-29', '2024-03-31']
     """
-    months = max(1, (after.year - terms.start.year) * 12 + after.month - terms.start.month)
+    return _monthly(terms.start, terms.due_day, after, before)
+
+
+@lru_cache(maxsize=4096)  # the loans drawn on a day for a term share them
+def _monthly(start: date, due_day: int | None, after: date, before: date) -> tuple[date, ...]:
+    months = max(1, (after.year - start.year) * 12 + after.month - start.month)
     days = []
-    while (day := add_months(terms.start, months, terms.due_day)) < before:
+    while (day := add_months(start, months, due_day)) < before:
         if day > after:
             days.append(day)
         months += 1
-    return days
+    return tuple(days)
 
 
 def level_instalment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Status = Literal["pending", "cancelled", "active", "overdue", "closed", "written_off"]
 
@@ -74,8 +74,7 @@ class LedgerRow:
     reversed_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LoanState:
+class LoanState(NamedTuple):
     """A loan at the end of value date ``as_of``, before that day's close; minor units.
 
     ``interest`` and ``penalty`` are booked and unpaid; ``interest_due`` and ``principal_due`` the part of them that has

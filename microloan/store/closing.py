@@ -40,6 +40,7 @@ from .tables_closing import PROVISIONS, SEALS
 from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS
 from .unit import Unit
 from .upserts import upsert
+from .writes import Writes
 
 _A = ACCRUALS.c
 _GROUP = (_A.product, _A["class"], _A.memo, _A.component)
@@ -73,7 +74,9 @@ _EVENTS_IN = (
 )
 _CHANGED = ("status", "credit_minor", "class", "memo", "oldest_due", "held_through", "held_reason")
 _GIVEN = [(name, f"of_{name}") for name in ("tenant", "bucket", "id")] + [(n, f"new_{n}") for n in _CHANGED]
-_SET_LOANS = update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in _CHANGED})
+_SET_LOANS = Writes(
+    update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in _CHANGED})
+)
 _HOLD = (
     update(LOANS)
     .where(*at(LOANS, "id"))
@@ -100,7 +103,7 @@ _BOOKED = select(_E.booked_on, _E.facility, _E.seq, _E.hash).where(
 )
 _NEWEST_SEAL = select(SEALS.c.day, SEALS.c.hash).where(*keyed(SEALS)).order_by(SEALS.c.day.desc()).limit(1)
 _SEALS = select(SEALS).where(*keyed(SEALS), SEALS.c.day >= bindparam("first")).order_by(SEALS.c.day)
-_ADD_SEAL = insert(SEALS)
+_ADD_SEAL = Writes(insert(SEALS))
 
 
 def fitting(minor: int, what: str, product: str) -> int:
@@ -260,9 +263,9 @@ def due_loans(unit: Unit, bucket: int, due: DueLines) -> list[DueLoan]:
     """These loans with their events. Raises LookupError where a loan's row is gone or tells something else than its lines."""
     values = {"bucket": bucket, "ids": list(due.lines)}
     events: dict[str, list[Row]] = {loan_id: [] for loan_id in due.lines}
-    for row in unit.execute(_EVENTS_IN, values):
+    for row in unit.execute(_EVENTS_IN, values).all():
         events[row.loan].append(row)
-    loans = [_columns(row) for row in unit.execute(_LOANS_IN, values)]
+    loans = [_columns(row) for row in unit.execute(_LOANS_IN, values).all()]
     if len(loans) < len(due.lines):
         raise LookupError("its row is not there")
     for loan in loans:
@@ -287,9 +290,7 @@ def _columns(row: Row) -> dict[str, Any]:
 
 def set_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Write what a close may change of loans."""
-    values = [{given: row[name] for name, given in _GIVEN} for row in rows]
-    if values:
-        unit.connection.execute(_SET_LOANS, values)
+    _SET_LOANS.run(unit.connection, [{given: row[name] for name, given in _GIVEN} for row in rows])
 
 
 def ended_facilities(unit: Unit, bucket: int, day: date) -> tuple[list[Row], list[tuple[str, str]]]:
@@ -430,4 +431,4 @@ def journal_digests(lines: Iterable[Row]) -> dict[int, Digest]:
 
 def add_seals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Append seals, oldest first."""
-    unit.connection.execute(_ADD_SEAL, list(rows))
+    _ADD_SEAL.run(unit.connection, rows)

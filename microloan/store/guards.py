@@ -6,7 +6,7 @@ Migrations make them, ``doctor`` looks whether they are there. Source: RELIABILI
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import DDL, Connection, MetaData, Table, UniqueConstraint, event
@@ -51,6 +51,11 @@ def append_only(*tables: Table) -> None:
         guard(table, _append_only(table))
 
 
+def stays(table: Table, *changing: str, final: str = "", claimed: Sequence[str] = ()) -> None:
+    """No row of a table goes, and none changes but in the columns *changing*; see :func:`staying`."""
+    guard(table, lambda dialect: staying(dialect, table, changing, final=final, claimed=claimed))
+
+
 def functions(dialect: str) -> tuple[str, ...]:
     """The statements that make what the triggers of a database run."""
     if dialect == "sqlite":
@@ -75,7 +80,38 @@ def refusal(table: str) -> str:
     return f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
 
 
-def not_replaced(table: Table) -> str:
+def staying(
+    dialect: str, table: Table, changing: Sequence[str], *, final: str = "", claimed: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The statements that keep every row of a table, and of each all columns but those *changing*.
+
+    *final* says of OLD and NEW when these change no more either. By the columns *claimed* a row is inserted unless it is
+    there (ON CONFLICT DO NOTHING): on SQLite the one that is there stays, as it does for REPLACE.
+    """
+    name, kept = table.name, [str(column) for column in table.columns.keys() if column not in changing]
+    if dialect == "sqlite":
+        changed = " OR ".join((*filter(None, [final]), *(f"NEW.{each} IS NOT OLD.{each}" for each in kept)))
+        return (
+            f"CREATE TRIGGER {name}_no_change BEFORE UPDATE ON {name} WHEN {changed} {refusal(name)}",
+            f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} {refusal(name)}",
+            not_replaced(table, claimed),
+            *(
+                f"CREATE TRIGGER {name}_claimed BEFORE INSERT ON {name} WHEN {_meets(name, key)} "
+                "BEGIN SELECT RAISE(IGNORE); END"
+                for key in filter(None, [list(claimed)])
+            ),
+        )
+    new, old = (", ".join(f"{row}.{each}" for each in kept) for row in ("NEW", "OLD"))
+    changed = " OR ".join((*filter(None, [final]), f"({new}) IS DISTINCT FROM ({old})"))
+    refuse = "EXECUTE FUNCTION ml_append_only()"
+    return (
+        f"CREATE TRIGGER {name}_no_change BEFORE UPDATE ON {name} FOR EACH ROW WHEN ({changed}) {refuse}",
+        f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} FOR EACH ROW {refuse}",
+        f"CREATE TRIGGER {name}_no_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT {refuse}",
+    )
+
+
+def not_replaced(table: Table, claimed: Sequence[str] = ()) -> str:
     """The SQLite trigger that refuses a row whose place is taken: REPLACE would delete the one there without a word.
 
     Of the triggers on DELETE it asks none. https://sqlite.org/lang_conflict.html
@@ -86,6 +122,7 @@ def not_replaced(table: Table) -> str:
     )
     if table.dialect_options["sqlite"]["with_rowid"]:
         keys.append(["rowid"])
+    keys = [key for key in keys if key != list(claimed)]
     taken = " OR ".join(_meets(table.name, key) for key in keys)
     return f"CREATE TRIGGER {table.name}_no_replace BEFORE INSERT ON {table.name} WHEN {taken} {refusal(table.name)}"
 

@@ -17,15 +17,16 @@ from sqlalchemy import bindparam, insert, select, update
 from ..errors import BadInput, IdempotencyConflict, Retryable
 from .tables_lending import COMMANDS
 from .unit import Unit
+from .writes import Writes
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
-_RECORD = insert(COMMANDS)
+_RECORD = Writes(insert(COMMANDS))
 _STORED = select(COMMANDS.c.request_hash, COMMANDS.c.result).where(
     COMMANDS.c.tenant == bindparam("tenant"),
     COMMANDS.c.operation == bindparam("operation"),
     COMMANDS.c.key == bindparam("key"),
 )
-_ANSWER = (
+_ANSWER = Writes(
     update(COMMANDS)
     .where(COMMANDS.c.tenant == bindparam("of_tenant"), COMMANDS.c.id == bindparam("of_id"))
     .values(result=bindparam("answer"), subject=bindparam("about"))
@@ -63,9 +64,8 @@ def _claim() -> Any:
 
 def answer(unit: Unit, subject: str, result: str) -> None:
     """Store what a claimed command answered."""
-    unit.connection.execute(
-        _ANSWER, {"of_tenant": unit.tenant, "of_id": unit.command_id, "answer": result, "about": subject}
-    )
+    of = {"of_tenant": unit.tenant, "of_id": unit.command_id}
+    _ANSWER.run(unit.connection, [of | {"answer": result, "about": subject}])
 
 
 def record(unit: Unit, operation: str, request_hash: str, subject: str) -> None:
@@ -80,7 +80,7 @@ def record_of(unit: Unit, operation: str, request_hash: str, subject: str) -> di
 
 def add_records(unit: Unit, rows: Sequence[dict[str, object]]) -> None:
     """Store such rows."""
-    unit.connection.execute(_RECORD, list(rows))
+    _RECORD.run(unit.connection, rows)
 
 
 def _row(

@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..errors import NotFound
 from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
 from .unit import Unit, bucket_in
+from .writes import Writes
 
 _quoted = json.encoder.encode_basestring_ascii
 
@@ -72,12 +73,12 @@ _EXPOSURE = select(
 ).where(*keyed(FACILITIES, "merchant"))
 _OVERDUE_LOANS = select(LOANS.c.id).where(*keyed(LOANS, "merchant"), LOANS.c.status == "overdue")
 
-_ADD_FACILITY = insert(FACILITIES)
-_ADD_LOANS = insert(LOANS)
-_ADD_EVENTS = insert(EVENTS)
-_ADD_OUTBOX = insert(OUTBOX)
-_ADD_JOURNAL = insert(JOURNAL)
-_ADD_ACCRUALS = insert(ACCRUALS)
+_ADD_FACILITY = Writes(insert(FACILITIES))
+_ADD_LOANS = Writes(insert(LOANS))
+_ADD_EVENTS = Writes(insert(EVENTS))
+_ADD_OUTBOX = Writes(insert(OUTBOX))
+_ADD_JOURNAL = Writes(insert(JOURNAL))
+_ADD_ACCRUALS = Writes(insert(ACCRUALS))
 
 _FACILITY_CHANGES = (
     "status", "limit_minor", "seasonal_limit_minor", "seasonal_until", "outstanding_minor", "pending_minor",
@@ -87,10 +88,12 @@ LOAN_CHANGES = (
     "terms", "start", "maturity", "status", "principal_minor", "credit_minor", "class", "memo", "oldest_due",
     "held_through", "held_reason",
 )  # fmt: skip
-_SET_FACILITY = (
+_SET_FACILITY = Writes(
     update(FACILITIES).where(*at(FACILITIES, "id")).values({n: bindparam(n) for n in _FACILITY_CHANGES})
 )
-_SET_LOANS = update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in LOAN_CHANGES})
+_SET_LOANS = Writes(
+    update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in LOAN_CHANGES})
+)
 # What a statement calls the columns of a loan's row.
 _LOAN_GIVEN = [(n, f"of_{n}") for n in ("tenant", "bucket", "id")] + [(n, f"new_{n}") for n in LOAN_CHANGES]
 _ACCRUALS_OF = [(n, f"of_{n}") for n in ("tenant", "bucket", "product", "class", "memo")] + [
@@ -98,8 +101,10 @@ _ACCRUALS_OF = [(n, f"of_{n}") for n in ("tenant", "bucket", "product", "class",
 ]
 # Both components by name, so that the whole key is given; as literals, since executemany expands no lists.
 _COMPONENTS = (fixed("interest"), fixed("penalty"))
-_DROP_ACCRUALS = delete(ACCRUALS).where(
-    *at(ACCRUALS, "product", "class", "memo", "loan"), ACCRUALS.c.component.in_(_COMPONENTS)
+_DROP_ACCRUALS = Writes(
+    delete(ACCRUALS).where(
+        *at(ACCRUALS, "product", "class", "memo", "loan"), ACCRUALS.c.component.in_(_COMPONENTS)
+    )
 )
 
 
@@ -196,20 +201,18 @@ def last_of_kind(unit: Unit, facility: Row, kind: str) -> Row | None:
 
 def add_facility(unit: Unit, row: dict[str, Any]) -> None:
     """Insert a facility."""
-    unit.connection.execute(_ADD_FACILITY, row)
+    _ADD_FACILITY.run(unit.connection, [row])
 
 
 def add_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Insert loans."""
-    if rows:
-        unit.connection.execute(_ADD_LOANS, list(rows))
+    _ADD_LOANS.run(unit.connection, rows)
 
 
 def add_events(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Append events, and for each its notice to other systems."""
-    if rows:
-        unit.connection.execute(_ADD_EVENTS, list(rows))
-        unit.connection.execute(_ADD_OUTBOX, [notice_of(row) for row in rows])
+    _ADD_EVENTS.run(unit.connection, rows)
+    _ADD_OUTBOX.run(unit.connection, [notice_of(row) for row in rows])
 
 
 def notice_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,31 +239,25 @@ def _told(row: Mapping[str, Any]) -> str:
 
 def add_journal(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Append journal lines."""
-    if rows:
-        unit.connection.execute(_ADD_JOURNAL, list(rows))
+    _ADD_JOURNAL.run(unit.connection, rows)
 
 
 def set_facility(unit: Unit, row: dict[str, Any]) -> None:
     """Write a facility's changed columns."""
     of = {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
-    unit.connection.execute(_SET_FACILITY, of | {name: row[name] for name in _FACILITY_CHANGES})
+    _SET_FACILITY.run(unit.connection, [of | {name: row[name] for name in _FACILITY_CHANGES}])
 
 
 def set_loans(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
     """Write loans' changed columns."""
-    values = [{given: row[name] for name, given in _LOAN_GIVEN} for row in rows]
-    if values:
-        unit.connection.execute(_SET_LOANS, values)
+    _SET_LOANS.run(unit.connection, [{given: row[name] for name, given in _LOAN_GIVEN} for row in rows])
 
 
 def drop_accruals(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
     """Remove the accrual rows of loans, given as their rows were when those were written."""
-    values = [{given: row[name] for name, given in _ACCRUALS_OF} for row in rows]
-    if values:
-        unit.connection.execute(_DROP_ACCRUALS, values)
+    _DROP_ACCRUALS.run(unit.connection, [{given: row[name] for name, given in _ACCRUALS_OF} for row in rows])
 
 
 def add_accruals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Insert accrual rows."""
-    if rows:
-        unit.connection.execute(_ADD_ACCRUALS, list(rows))
+    _ADD_ACCRUALS.run(unit.connection, rows)

@@ -8,6 +8,10 @@ from sqlalchemy import CheckConstraint, Index, Text, text
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, among, table_args, table_of
+from .guards import append_only, stays
+
+
+_BOOKED = "OLD.status = 'booked' AND NEW.status <> 'booked'"
 
 
 class SettlementRow(Base, table=True):
@@ -111,3 +115,11 @@ SETTLEMENTS = table_of(SettlementRow)
 SWEPT = table_of(SweptRow)
 RECEIPTS = table_of(ReceiptRow)
 PROMISES = table_of(PromiseRow)
+
+# A row of a money file that was booked is known by its key: were it gone, the same file would book it again.
+append_only(SWEPT)
+stays(SETTLEMENTS, "merchant", "status", "reason", final=_BOOKED, claimed=("tenant", "platform", "id"))
+stays(
+    RECEIPTS, "reference", "payer_digest", "payer_last_four", "status", "subject", "matched_by", "reason", "events",
+    final=_BOOKED, claimed=("tenant", "id"),
+)  # fmt: skip

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Index, Table, Text, text
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, table_args, table_of
-from .guards import append_only, guard, not_replaced, refusal
+from .guards import append_only, guard, staying
 
 
 class RequestRow(Base, table=True):
@@ -83,26 +83,15 @@ def request_guards(dialect: str) -> tuple[str, ...]:
 
     Of what is asked for while the same waits, SQLite keeps the one that waits (REPLACE would delete it).
     """
-    table, asked = REQUESTS.name, [name for name in map(str, REQUESTS.columns.keys()) if name not in ANSWERED]
-    if dialect == "sqlite":
-        changed = " OR ".join(
-            ("OLD.status <> 'waiting'", *(f"NEW.{name} IS NOT OLD.{name}" for name in asked))
-        )
-        waits = "tenant = NEW.tenant AND asked_hash = NEW.asked_hash AND status = 'waiting' AND id <> NEW.id"
-        return (
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE ON {table} WHEN {changed} {refusal(table)}",
-            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refusal(table)}",
-            not_replaced(REQUESTS),
-            f"CREATE TRIGGER {table}_waits_once BEFORE INSERT ON {table} WHEN NEW.status = 'waiting' "  # noqa: S608
-            f"AND EXISTS (SELECT 1 FROM {table} WHERE {waits}) BEGIN SELECT RAISE(IGNORE); END",
-        )
-    new, old = (", ".join(f"{row}.{name}" for name in asked) for row in ("NEW", "OLD"))
-    refuse = "EXECUTE FUNCTION ml_append_only()"
+    guards = staying(dialect, REQUESTS, ANSWERED, final="OLD.status <> 'waiting'")
+    if dialect != "sqlite":
+        return guards
+    table = REQUESTS.name
+    waits = "tenant = NEW.tenant AND asked_hash = NEW.asked_hash AND status = 'waiting' AND id <> NEW.id"
     return (
-        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE ON {table} FOR EACH ROW "
-        f"WHEN (OLD.status <> 'waiting' OR ({new}) IS DISTINCT FROM ({old})) {refuse}",
-        f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW {refuse}",
-        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {refuse}",
+        *guards,
+        f"CREATE TRIGGER {table}_waits_once BEFORE INSERT ON {table} WHEN NEW.status = 'waiting' "  # noqa: S608
+        f"AND EXISTS (SELECT 1 FROM {table} WHERE {waits}) BEGIN SELECT RAISE(IGNORE); END",
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, among, table_args, table_of
-from .guards import append_only, four_eyes_as_set, guard
+from .guards import append_only, four_eyes_as_set, guard, stays
 
 FLAG = "{0} IN (0, 1)"
 
@@ -350,3 +350,6 @@ COMMANDS = table_of(CommandRow)
 
 guard(BOOKS, four_eyes_as_set)
 append_only(SETTINGS, EVENTS, JOURNAL)
+stays(COMMANDS, "request_hash", "subject", "result", claimed=("tenant", "operation", "key"))
+stays(PRODUCTS, "status", "approved_by", "approved_at", final="OLD.status = 'approved'")
+stays(OFFERS, "status", "facility")

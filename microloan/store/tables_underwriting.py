@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Index, Table, Text, UniqueConstraint
 from sqlmodel import Field
 
 from .base import Base, BigInt, Day, Instant, table_args, table_of
-from .guards import append_only
+from .guards import append_only, stays
 
 
 class PolicyRow(Base, table=True):
@@ -118,3 +118,4 @@ DECISIONS: Table = table_of(DecisionRow)
 REVIEWS: Table = table_of(ReviewRow)
 
 append_only(DECISIONS)
+stays(POLICIES, "status", "approved_by", "approved_at", final="OLD.status = 'approved'")

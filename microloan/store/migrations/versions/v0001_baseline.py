@@ -1002,6 +1002,26 @@ def _guard_sqlite() -> None:
         "END"
     )
     op.execute(
+        "CREATE TRIGGER ml_command_no_change BEFORE UPDATE ON ml_command WHEN NEW.tenant IS NOT OLD.tenant OR"
+        " NEW.id IS NOT OLD.id OR NEW.operation IS NOT OLD.operation OR NEW.key IS NOT OLD.key OR NEW.actor "
+        "IS NOT OLD.actor OR NEW.approver IS NOT OLD.approver OR NEW.recorded_at IS NOT OLD.recorded_at BEGIN"
+        " SELECT RAISE(ABORT, 'ml_command is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_command_no_delete BEFORE DELETE ON ml_command BEGIN SELECT RAISE(ABORT, "
+        "'ml_command is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_command_no_replace BEFORE INSERT ON ml_command WHEN EXISTS (SELECT 1 FROM "
+        "ml_command WHERE tenant = NEW.tenant AND id = NEW.id) OR EXISTS (SELECT 1 FROM ml_command WHERE "
+        "rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_command is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_command_claimed BEFORE INSERT ON ml_command WHEN EXISTS (SELECT 1 FROM ml_command "
+        "WHERE tenant = NEW.tenant AND operation = NEW.operation AND key = NEW.key) BEGIN SELECT "
+        "RAISE(IGNORE); END"
+    )
+    op.execute(
         "CREATE TRIGGER ml_decision_no_update BEFORE UPDATE ON ml_decision BEGIN SELECT RAISE(ABORT, "
         "'ml_decision is append-only'); END"
     )
@@ -1060,6 +1080,76 @@ def _guard_sqlite() -> None:
         "'ml_journal is append-only'); END"
     )
     op.execute(
+        "CREATE TRIGGER ml_offer_no_change BEFORE UPDATE ON ml_offer WHEN NEW.tenant IS NOT OLD.tenant OR "
+        "NEW.bucket IS NOT OLD.bucket OR NEW.id IS NOT OLD.id OR NEW.merchant IS NOT OLD.merchant OR "
+        "NEW.decision IS NOT OLD.decision OR NEW.product IS NOT OLD.product OR NEW.product_version IS NOT "
+        "OLD.product_version OR NEW.currency IS NOT OLD.currency OR NEW.limit_minor IS NOT OLD.limit_minor OR"
+        " NEW.seasonal_limit_minor IS NOT OLD.seasonal_limit_minor OR NEW.seasonal_until IS NOT "
+        "OLD.seasonal_until OR NEW.rate IS NOT OLD.rate OR NEW.offered_on IS NOT OLD.offered_on OR "
+        "NEW.expires_on IS NOT OLD.expires_on OR NEW.contract IS NOT OLD.contract OR NEW.contract_sha256 IS "
+        "NOT OLD.contract_sha256 BEGIN SELECT RAISE(ABORT, 'ml_offer is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_offer_no_delete BEFORE DELETE ON ml_offer BEGIN SELECT RAISE(ABORT, 'ml_offer is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_offer_no_replace BEFORE INSERT ON ml_offer WHEN EXISTS (SELECT 1 FROM ml_offer "
+        "WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND id = NEW.id) OR EXISTS (SELECT 1 FROM ml_offer"
+        " WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_offer is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_policy_no_change BEFORE UPDATE ON ml_policy WHEN OLD.status = 'approved' OR "
+        "NEW.tenant IS NOT OLD.tenant OR NEW.name IS NOT OLD.name OR NEW.version IS NOT OLD.version OR "
+        "NEW.body IS NOT OLD.body OR NEW.sha256 IS NOT OLD.sha256 OR NEW.effective_on IS NOT OLD.effective_on"
+        " OR NEW.proposed_by IS NOT OLD.proposed_by OR NEW.proposed_at IS NOT OLD.proposed_at BEGIN SELECT "
+        "RAISE(ABORT, 'ml_policy is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_policy_no_delete BEFORE DELETE ON ml_policy BEGIN SELECT RAISE(ABORT, 'ml_policy "
+        "is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_policy_no_replace BEFORE INSERT ON ml_policy WHEN EXISTS (SELECT 1 FROM ml_policy "
+        "WHERE tenant = NEW.tenant AND name = NEW.name AND version = NEW.version) OR EXISTS (SELECT 1 FROM "
+        "ml_policy WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_policy is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_product_no_change BEFORE UPDATE ON ml_product WHEN OLD.status = 'approved' OR "
+        "NEW.tenant IS NOT OLD.tenant OR NEW.name IS NOT OLD.name OR NEW.version IS NOT OLD.version OR "
+        "NEW.currency IS NOT OLD.currency OR NEW.body IS NOT OLD.body OR NEW.sha256 IS NOT OLD.sha256 OR "
+        "NEW.proposed_by IS NOT OLD.proposed_by OR NEW.proposed_at IS NOT OLD.proposed_at BEGIN SELECT "
+        "RAISE(ABORT, 'ml_product is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_product_no_delete BEFORE DELETE ON ml_product BEGIN SELECT RAISE(ABORT, "
+        "'ml_product is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_product_no_replace BEFORE INSERT ON ml_product WHEN EXISTS (SELECT 1 FROM "
+        "ml_product WHERE tenant = NEW.tenant AND name = NEW.name AND version = NEW.version) OR EXISTS "
+        "(SELECT 1 FROM ml_product WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_product is append-"
+        "only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_receipt_no_change BEFORE UPDATE ON ml_receipt WHEN OLD.status = 'booked' AND "
+        "NEW.status <> 'booked' OR NEW.tenant IS NOT OLD.tenant OR NEW.id IS NOT OLD.id OR NEW.received_on IS"
+        " NOT OLD.received_on OR NEW.amount_minor IS NOT OLD.amount_minor OR NEW.recorded_at IS NOT "
+        "OLD.recorded_at BEGIN SELECT RAISE(ABORT, 'ml_receipt is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_receipt_no_delete BEFORE DELETE ON ml_receipt BEGIN SELECT RAISE(ABORT, "
+        "'ml_receipt is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_receipt_no_replace BEFORE INSERT ON ml_receipt WHEN EXISTS (SELECT 1 FROM "
+        "ml_receipt WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_receipt is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_receipt_claimed BEFORE INSERT ON ml_receipt WHEN EXISTS (SELECT 1 FROM ml_receipt "
+        "WHERE tenant = NEW.tenant AND id = NEW.id) BEGIN SELECT RAISE(IGNORE); END"
+    )
+    op.execute(
         "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request WHEN OLD.status <> 'waiting' OR "
         "NEW.tenant IS NOT OLD.tenant OR NEW.bucket IS NOT OLD.bucket OR NEW.id IS NOT OLD.id OR "
         "NEW.operation IS NOT OLD.operation OR NEW.subject IS NOT OLD.subject OR NEW.payload IS NOT "
@@ -1108,6 +1198,41 @@ def _guard_sqlite() -> None:
         " = NEW.seq) OR EXISTS (SELECT 1 FROM ml_setting WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, "
         "'ml_setting is append-only'); END"
     )
+    op.execute(
+        "CREATE TRIGGER ml_settlement_no_change BEFORE UPDATE ON ml_settlement WHEN OLD.status = 'booked' AND"
+        " NEW.status <> 'booked' OR NEW.tenant IS NOT OLD.tenant OR NEW.platform IS NOT OLD.platform OR "
+        "NEW.id IS NOT OLD.id OR NEW.shop IS NOT OLD.shop OR NEW.settled_on IS NOT OLD.settled_on OR "
+        "NEW.captures_minor IS NOT OLD.captures_minor OR NEW.refunds_minor IS NOT OLD.refunds_minor OR "
+        "NEW.chargebacks_minor IS NOT OLD.chargebacks_minor OR NEW.recorded_at IS NOT OLD.recorded_at BEGIN "
+        "SELECT RAISE(ABORT, 'ml_settlement is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_settlement_no_delete BEFORE DELETE ON ml_settlement BEGIN SELECT RAISE(ABORT, "
+        "'ml_settlement is append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_settlement_no_replace BEFORE INSERT ON ml_settlement WHEN EXISTS (SELECT 1 FROM "
+        "ml_settlement WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_settlement is append-only'); "
+        "END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_settlement_claimed BEFORE INSERT ON ml_settlement WHEN EXISTS (SELECT 1 FROM "
+        "ml_settlement WHERE tenant = NEW.tenant AND platform = NEW.platform AND id = NEW.id) BEGIN SELECT "
+        "RAISE(IGNORE); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_swept_no_update BEFORE UPDATE ON ml_swept BEGIN SELECT RAISE(ABORT, 'ml_swept is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_swept_no_delete BEFORE DELETE ON ml_swept BEGIN SELECT RAISE(ABORT, 'ml_swept is "
+        "append-only'); END"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_swept_no_replace BEFORE INSERT ON ml_swept WHEN EXISTS (SELECT 1 FROM ml_swept "
+        "WHERE tenant = NEW.tenant AND bucket = NEW.bucket AND event = NEW.event) OR EXISTS (SELECT 1 FROM "
+        "ml_swept WHERE rowid = NEW.rowid) BEGIN SELECT RAISE(ABORT, 'ml_swept is append-only'); END"
+    )
 
 
 def _guard_postgresql() -> None:
@@ -1126,6 +1251,20 @@ def _guard_postgresql() -> None:
     op.execute(
         "CREATE TRIGGER ml_book_four_eyes_as_set BEFORE INSERT OR UPDATE OF tenant, four_eyes ON ml_book FOR "
         "EACH ROW EXECUTE FUNCTION ml_four_eyes_as_set()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_command_no_change BEFORE UPDATE ON ml_command FOR EACH ROW WHEN ((NEW.tenant, "
+        "NEW.id, NEW.operation, NEW.key, NEW.actor, NEW.approver, NEW.recorded_at) IS DISTINCT FROM "
+        "(OLD.tenant, OLD.id, OLD.operation, OLD.key, OLD.actor, OLD.approver, OLD.recorded_at)) EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_command_no_delete BEFORE DELETE ON ml_command FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_command_no_truncate BEFORE TRUNCATE ON ml_command FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
     )
     op.execute(
         "CREATE TRIGGER ml_decision_no_change BEFORE UPDATE OR DELETE ON ml_decision FOR EACH ROW EXECUTE "
@@ -1160,6 +1299,65 @@ def _guard_postgresql() -> None:
         "FUNCTION ml_append_only()"
     )
     op.execute(
+        "CREATE TRIGGER ml_offer_no_change BEFORE UPDATE ON ml_offer FOR EACH ROW WHEN ((NEW.tenant, "
+        "NEW.bucket, NEW.id, NEW.merchant, NEW.decision, NEW.product, NEW.product_version, NEW.currency, "
+        "NEW.limit_minor, NEW.seasonal_limit_minor, NEW.seasonal_until, NEW.rate, NEW.offered_on, "
+        "NEW.expires_on, NEW.contract, NEW.contract_sha256) IS DISTINCT FROM (OLD.tenant, OLD.bucket, OLD.id,"
+        " OLD.merchant, OLD.decision, OLD.product, OLD.product_version, OLD.currency, OLD.limit_minor, "
+        "OLD.seasonal_limit_minor, OLD.seasonal_until, OLD.rate, OLD.offered_on, OLD.expires_on, "
+        "OLD.contract, OLD.contract_sha256)) EXECUTE FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_offer_no_delete BEFORE DELETE ON ml_offer FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_offer_no_truncate BEFORE TRUNCATE ON ml_offer FOR EACH STATEMENT EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_policy_no_change BEFORE UPDATE ON ml_policy FOR EACH ROW WHEN (OLD.status = "
+        "'approved' OR (NEW.tenant, NEW.name, NEW.version, NEW.body, NEW.sha256, NEW.effective_on, "
+        "NEW.proposed_by, NEW.proposed_at) IS DISTINCT FROM (OLD.tenant, OLD.name, OLD.version, OLD.body, "
+        "OLD.sha256, OLD.effective_on, OLD.proposed_by, OLD.proposed_at)) EXECUTE FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_policy_no_delete BEFORE DELETE ON ml_policy FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_policy_no_truncate BEFORE TRUNCATE ON ml_policy FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_product_no_change BEFORE UPDATE ON ml_product FOR EACH ROW WHEN (OLD.status = "
+        "'approved' OR (NEW.tenant, NEW.name, NEW.version, NEW.currency, NEW.body, NEW.sha256, "
+        "NEW.proposed_by, NEW.proposed_at) IS DISTINCT FROM (OLD.tenant, OLD.name, OLD.version, OLD.currency,"
+        " OLD.body, OLD.sha256, OLD.proposed_by, OLD.proposed_at)) EXECUTE FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_product_no_delete BEFORE DELETE ON ml_product FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_product_no_truncate BEFORE TRUNCATE ON ml_product FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_receipt_no_change BEFORE UPDATE ON ml_receipt FOR EACH ROW WHEN (OLD.status = "
+        "'booked' AND NEW.status <> 'booked' OR (NEW.tenant, NEW.id, NEW.received_on, NEW.amount_minor, "
+        "NEW.recorded_at) IS DISTINCT FROM (OLD.tenant, OLD.id, OLD.received_on, OLD.amount_minor, "
+        "OLD.recorded_at)) EXECUTE FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_receipt_no_delete BEFORE DELETE ON ml_receipt FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_receipt_no_truncate BEFORE TRUNCATE ON ml_receipt FOR EACH STATEMENT EXECUTE "
+        "FUNCTION ml_append_only()"
+    )
+    op.execute(
         "CREATE TRIGGER ml_request_no_change BEFORE UPDATE ON ml_request FOR EACH ROW WHEN (OLD.status <> "
         "'waiting' OR (NEW.tenant, NEW.bucket, NEW.id, NEW.operation, NEW.subject, NEW.payload, "
         "NEW.asked_hash, NEW.reason, NEW.created_by, NEW.created_on, NEW.created_at) IS DISTINCT FROM "
@@ -1189,4 +1387,27 @@ def _guard_postgresql() -> None:
     op.execute(
         "CREATE TRIGGER ml_setting_no_truncate BEFORE TRUNCATE ON ml_setting FOR EACH STATEMENT EXECUTE "
         "FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_settlement_no_change BEFORE UPDATE ON ml_settlement FOR EACH ROW WHEN (OLD.status "
+        "= 'booked' AND NEW.status <> 'booked' OR (NEW.tenant, NEW.platform, NEW.id, NEW.shop, "
+        "NEW.settled_on, NEW.captures_minor, NEW.refunds_minor, NEW.chargebacks_minor, NEW.recorded_at) IS "
+        "DISTINCT FROM (OLD.tenant, OLD.platform, OLD.id, OLD.shop, OLD.settled_on, OLD.captures_minor, "
+        "OLD.refunds_minor, OLD.chargebacks_minor, OLD.recorded_at)) EXECUTE FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_settlement_no_delete BEFORE DELETE ON ml_settlement FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_settlement_no_truncate BEFORE TRUNCATE ON ml_settlement FOR EACH STATEMENT EXECUTE"
+        " FUNCTION ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_swept_no_change BEFORE UPDATE OR DELETE ON ml_swept FOR EACH ROW EXECUTE FUNCTION "
+        "ml_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER ml_swept_no_truncate BEFORE TRUNCATE ON ml_swept FOR EACH STATEMENT EXECUTE FUNCTION "
+        "ml_append_only()"
     )
