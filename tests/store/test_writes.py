@@ -9,12 +9,19 @@ import pytest
 from sqlalchemy import Insert, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from microloan.store import closing, idempotency, lending
+from microloan.store import closing, idempotency, lending, writes
 from microloan.store.tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, JOURNAL, LOANS, OUTBOX
 from microloan.store.unit import Unit
 from microloan.store.writes import Writes
 
 from .counter import Counter
+
+
+@pytest.fixture(params=[1, writes.MANY], ids=["together", "by-row"])
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL gets many rows as arrays: few are enough to see what becomes of them."""
+    monkeypatch.setattr(writes, "MANY", request.param)
+
 
 ALL = [
     made
@@ -46,32 +53,31 @@ def test_every_table_of_the_lending_rooms_is_written_this_way() -> None:
     } | {"ml_seal"}
 
 
-@pytest.mark.parametrize("writes", INSERTS, ids=lambda made: str(made.statement.table.name))
-def test_rows_are_those_core_writes(counter: Counter, writes: Writes) -> None:
-    """The same rows under another tenant, once by Core, once by us: every column, absent days and instants too."""
+@pytest.mark.usefixtures("many")
+def test_rows_are_those_core_writes(counter: Counter) -> None:
+    """The same rows under another tenant, once by Core, once by us: every table and column, absent days and instants too."""
     business(counter)
-    table = writes.statement.table
+    for adding in INSERTS:
+        by_core, ours = counter.book._desk.write(lambda unit, adding=adding: both_ways(unit, adding))  # type: ignore[misc]
+        assert ours == by_core
+        assert [row for row in ours if "copy" in row]
+
+
+def both_ways(unit: Unit, adding: Writes) -> list[list[tuple[Any, ...]]]:
+    table = adding.statement.table
     assert isinstance(table, Table)
-
-    def both(unit: Unit) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-        known = [dict(row) for row in unit.connection.execute(select(table)).mappings()]
-        assert known
-        keys = {column.name: column.key for column in table.c}
-        found = []
-        for straight in (True, False):
-            rows = [{keys[name]: value for name, value in row.items()} | {"tenant": "copy"} for row in known]
-            with unit.connection.begin_nested() as trial:
-                if straight:
-                    unit.connection.execute(writes.statement, rows)
-                else:
-                    writes.run(unit.connection, rows)
-                found.append(as_stored(unit, table))
-                trial.rollback()
-        return found[0], found[1]
-
-    by_core, ours = counter.book._desk.write(both)
-    assert ours == by_core
-    assert [row for row in ours if "copy" in row]
+    known = [dict(row) for row in unit.connection.execute(select(table)).mappings()]
+    rows = [row | {"tenant": "copy"} for row in known]
+    found = []
+    for straight in (True, False):
+        with unit.connection.begin_nested() as trial:
+            if straight:
+                unit.connection.execute(adding.statement, rows)
+            else:
+                adding.run(unit.connection, rows)
+            found.append(as_stored(unit, table))
+            trial.rollback()
+    return found
 
 
 def test_values_are_put_where_the_text_wants_them(counter: Counter) -> None:
@@ -82,10 +88,10 @@ def test_values_are_put_where_the_text_wants_them(counter: Counter) -> None:
         "actor": "a", "approver": "", "recorded_at": datetime(2017, 5, 1, tzinfo=UTC), "result": None,
     }  # fmt: skip
     backwards = dict(reversed([*row.items(), ("unasked", object())]))
-    writes = Writes(insert(COMMANDS))
+    adding = Writes(insert(COMMANDS))
 
     def put(unit: Unit) -> Any:
-        writes.run(unit.connection, [backwards])
+        adding.run(unit.connection, [backwards])
         return unit.connection.execute(select(COMMANDS).where(COMMANDS.c.id == "cmd-00-x")).one()
 
     assert counter.book._desk.write(put)._asdict() == row
@@ -108,3 +114,64 @@ def test_no_rows_send_no_statement_and_a_refused_row_is_refused_as_by_core(count
     with pytest.raises(ZeroDivisionError):
         counter.book._desk.write(twice)
     assert counter.book.verify().findings == ()
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("room", [lending, closing], ids=["command", "close"])
+def test_changed_rows_are_those_core_changes(counter: Counter, room: Any) -> None:
+    """Each row gets its own values, absent ones too, and no other row is touched."""
+    loans = [business(counter), *(counter.loan(counter.line(merchant=f"m-{n}")).id for n in (2, 3))]
+    change: Writes = room._SET_LOANS
+
+    def changed(unit: Unit, straight: bool) -> list[tuple[Any, ...]]:
+        known = [dict(row) for row in unit.connection.execute(select(LOANS)).mappings()]
+        rows = [
+            {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
+            | {f"new_{name}": value for name, value in row.items()}
+            | {"new_credit_minor": number + 7, "new_memo": number % 2}
+            | {
+                "new_oldest_due": None if number else date(2017, 5, 1),
+                "new_held_reason": None if number else "why",
+            }
+            | {"new_held_through": None if number else date(2017, 5, 1)}
+            for number, row in enumerate(known)
+            if row["id"] != loans[1]
+        ]
+        with unit.connection.begin_nested() as trial:
+            if straight:
+                for row in rows:
+                    unit.connection.execute(change.statement, row)
+            else:
+                change.run(unit.connection, rows)
+            found = as_stored(unit, LOANS)
+            trial.rollback()
+        return found
+
+    by_core = counter.book._desk.write(lambda unit: changed(unit, True))
+    assert counter.book._desk.write(lambda unit: changed(unit, False)) == by_core
+    assert by_core != counter.book._desk.read(lambda unit: as_stored(unit, LOANS))
+
+
+@pytest.mark.usefixtures("many")
+def test_dropped_rows_are_those_named(counter: Counter) -> None:
+    """The accrual rows of one loan go, those of its neighbour stay."""
+    gone = business(counter)
+    counter.loan(counter.line(merchant="m-2"))
+
+    def drop(unit: Unit) -> tuple[int, set[str]]:
+        row = dict(unit.connection.execute(select(LOANS).where(LOANS.c.id == gone)).mappings().one())
+        before = len(as_stored(unit, ACCRUALS))
+        lending.drop_accruals(unit, [row])
+        left = set(unit.connection.execute(select(ACCRUALS.c.loan)).scalars())
+        lending.add_accruals(unit, [])
+        raise Dropped(before, left)
+
+    with pytest.raises(Dropped) as found:
+        counter.book._desk.write(drop)
+    before, left = found.value.args
+    assert before >= 2
+    assert left == {row.id for row in counter.book.loans()} - {gone}
+
+
+class Dropped(Exception):
+    """What a trial found, which is not kept."""
