@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -66,13 +67,16 @@ def init(
         return _offline(run)
     if check:
         return _schema(run, run.any_book.schema_status())
+    book = run.any_book
     values = document(
-        run.any_book.init(
-            currency, day(open_day, "--open-day"), zone=zone, buckets=buckets, four_eyes=four_eyes
-        )
+        book.init(currency, day(open_day, "--open-day"), zone=zone, buckets=buckets, four_eyes=four_eyes)
     )
     view = View(run.messages)
-    return Answer(values, (view.facts("book", values, BOOK), view.note("next.init", "dim")))
+    facts = view.facts("book", values, BOOK)
+    schema = _schema(run, book.schema_status())
+    if schema.complaints:  # of a book that was there
+        return replace(schema, document=values, blocks=(facts, *schema.blocks))
+    return Answer(values, (facts, view.note("next.init", "dim")))
 
 
 def _offline(run: Run) -> Answer:
