@@ -14,8 +14,9 @@ LOWEST := $(patsubst %,store/test_%.py,corrections draws hosts idempotency lists
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 
-# What a file of tests makes for all of them, a browser or a year of business, is made in one process and not in both.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# What a file of tests makes for all of them, a browser or a year of business, is made in one process and not in both. The
+# order of the folders has the files that take longest in its first half, so that both processes end together.
+PYTEST := TMPDIR="$$(.ci/scratch)" $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-slow test-all test-lowest lint format catalogues bench docs release clean
 

@@ -9,6 +9,7 @@
     │   ├── DrawRefused     every reason at once, code of the first
     │   ├── EventRefused · OfferRefused · FourEyesRequired · IdempotencyConflict
     │   ├── Retryable       the database asked to try again
+    │   │   └── PartlyClosed    a close stopped on its way
     │   └── SnapshotNeeded  the host's transaction shows several moments
     ├── NotFound            no such thing in this book               exit 4
     │   └── NoBook · NoDatabase
@@ -191,6 +192,13 @@ class Retryable(Refused):
 
     code = "retryable"
     template = "{reason}; nothing was written, run the command again"
+
+
+class PartlyClosed(Retryable):
+    """A close of day had to stop; what it closed before stays closed, and the next one goes on from there."""
+
+    code = "partly_closed"
+    template = "{reason}; {closed} of {total} days of buckets are closed, run the command again for the rest"
 
 
 class SnapshotNeeded(Refused):

@@ -22,7 +22,7 @@ def to_json_values(result: Any) -> Any:
         return f"{result:f}"
     if isinstance(result, date):  # a datetime is one too
         return result.isoformat()
-    names = _names(result.__class__)
+    names = names_in(result.__class__)
     if names is not None:
         return {name: to_json_values(getattr(result, name)) for name in names}
     if isinstance(result, Mapping):
@@ -32,9 +32,12 @@ def to_json_values(result: Any) -> Any:
     return result
 
 
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...] | None:
-    """The fields of a class of results, None for any other: few classes, many answers of each."""
+@cache  # few classes, many answers of each
+def names_in(kind: type[Any]) -> tuple[str, ...] | None:
+    """The fields of a class of results, a dataclass or a named tuple; None for any other class.
+
+    >>> names_in(int)
+    """
     if dataclasses.is_dataclass(kind):
         return tuple(each.name for each in dataclasses.fields(kind))
     return getattr(kind, "_fields", None)

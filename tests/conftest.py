@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.databases import SERVER, Originals, make_tables, new_postgres
+from tests.databases import SERVER, Originals, make_tables, new_postgres, share_statements
 
 IN_CI = bool(os.environ.get("MICROLOAN_CI"))
 
@@ -19,6 +19,8 @@ IN_CI = bool(os.environ.get("MICROLOAN_CI"))
 for name in [n for n in os.environ if n.startswith("MICROLOAN_")]:
     if name not in {"MICROLOAN_CI", "MICROLOAN_OLIST", "MICROLOAN_TEST_POSTGRES"}:
         del os.environ[name]
+
+share_statements()
 
 # Everyday runs give the same examples each time; `make test-all` draws new ones, and many more.
 settings.register_profile(

@@ -5,22 +5,55 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections import UserDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
+from microloan.store import base
 from microloan.store.base import open_engine
 from microloan.store.schema import upgrade
 from microloan.store.transactions import OwnEngine
 
 SERVER = os.environ.get("MICROLOAN_TEST_POSTGRES", "")
 
-#: Makes something of the empty database at a URL, and leaves no connection open.
-Make = Callable[[str], None]
+
+class Statements(UserDict[Any, Any]):
+    """Compiled statements as an engine keeps them, but for every engine that speaks to the same kind of server.
+
+    Half of what a small test costs is making SQL of statements that the test before it made too, with an engine of its own.
+    """
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.data[self._for_any_engine(key)]
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        self.data[self._for_any_engine(key)] = compiled
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """What the statement was compiled to by whichever engine met it first."""
+        return self.data.get(self._for_any_engine(key), default)
+
+    @staticmethod
+    def _for_any_engine(key: Any) -> Any:
+        dialect, *statement = key
+        return dialect.name, dialect.driver, dialect.server_version_info, *statement
+
+
+def share_statements() -> None:
+    """Engines that the library opens in this process from now on compile a statement once for all of them."""
+    shared = partial(create_engine, execution_options={"compiled_cache": Statements()})
+    setattr(base, create_engine.__name__, shared)
+
+
+#: Makes something of the empty database at a URL, leaves no connection open, and returns what its copies need to know.
+Make = Callable[[str], object]
 
 
 @contextmanager
@@ -56,26 +89,30 @@ class Originals:
 
     folder: Path
     open: ExitStack
-    made: dict[tuple[str, Make], str] = field(default_factory=dict)
+    made: dict[tuple[str, Make], tuple[str, Any]] = field(default_factory=dict)
 
     @contextmanager
     def copy(self, kind: str, make: Make, folder: Path) -> Iterator[str]:
         """The URL of a copy of what *make* makes of an empty database, ``sqlite`` (in *folder*) or ``postgres``."""
-        original = self.made.get((kind, make)) or self._make(kind, make)
+        if (kind, make) not in self.made:
+            self.made[kind, make] = self._make(kind, make)
+        original = self.made[kind, make][0]
         if kind == "postgres":
             with new_postgres(template=make_url(original).database or "") as url:
                 yield url
         else:
             yield f"sqlite:///{shutil.copy(original.removeprefix('sqlite:///'), folder / 'book.db')}"
 
-    def _make(self, kind: str, make: Make) -> str:
+    def told(self, kind: str, make: Make) -> Any:
+        """What *make* returned when it made the original."""
+        return self.made[kind, make][1]
+
+    def _make(self, kind: str, make: Make) -> tuple[str, Any]:
         if kind == "postgres":
             url = self.open.enter_context(new_postgres())
         else:
             url = f"sqlite:///{self.folder / f'{len(self.made)}.db'}"
-        make(url)
-        self.made[kind, make] = url
-        return url
+        return url, make(url)
 
 
 def histories(seeds: Sequence[int], on_both: int) -> pytest.MarkDecorator:

@@ -7,6 +7,7 @@ What any line names must stay in the book for ever. Source: RELIABILITY 5, 47 an
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,9 @@ from ..store.unit import Unit
 from . import verification
 from .results import Finding, VerifyReport
 from .seals import Seal
+
+_NO_ANCHORS = "not a file of anchors"
+_CUT = "its last line was cut short while it was written: take that line away, then run: microloan verify --anchor"
 
 Head = tuple[str, int, str]  # facility, sequence, hash
 
@@ -51,12 +55,24 @@ class Anchor:
 def read(file: Path) -> list[Anchor]:
     """The lines of a file, oldest first; none when there is no file yet. Raises InvalidFile."""
     try:
-        return [_parsed(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError, ValueError, LookupError, TypeError) as fault:
-        reason = getattr(fault, "strerror", None) or "not a file of anchors"
-        raise InvalidFile(file=str(file), code="bad_anchor", reason=reason) from None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise _bad(file, getattr(fault, "strerror", None) or _NO_ANCHORS) from None
+    anchors: list[Anchor] = []
+    lines = text.splitlines()
+    for line in lines:
+        try:
+            anchors.append(_parsed(json.loads(line)))
+        except (ValueError, LookupError, TypeError):
+            cut = len(anchors) == len(lines) - 1 > 0 and not text.endswith("\n")
+            raise _bad(file, _CUT if cut else _NO_ANCHORS) from None
+    return anchors
+
+
+def _bad(file: Path, reason: str) -> InvalidFile:
+    return InvalidFile(file=str(file), code="bad_anchor", reason=reason)
 
 
 def require_room(file: Path) -> None:
@@ -72,16 +88,28 @@ def require_room(file: Path) -> None:
 
 
 def append(file: Path, line: str) -> None:
-    """Add a line to a file, on disk before this returns; only its owner may read a new one. Raises InvalidFile."""
+    """Add a line to a file, whole and on disk before this returns; only its owner may read a new one. Raises InvalidFile."""
     try:
-        number = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        number = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(number, (line + "\n").encode())
+            _append(number, line)
             os.fsync(number)
         finally:
             os.close(number)
     except OSError as fault:
         raise _unwritable(file, fault) from None
+
+
+def _append(number: int, line: str) -> None:
+    """All of the line, or nothing: a disk that fills up takes the beginning of it without an error."""
+    size = os.fstat(number).st_size
+    ended = not size or os.pread(number, 1, size - 1) == b"\n"
+    added = f"{'' if ended else chr(10)}{line}\n".encode()
+    written = os.write(number, added)
+    if written < len(added):
+        if os.fstat(number).st_size == size + written:  # nobody else's line came after it
+            os.ftruncate(number, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _unwritable(file: Path, fault: OSError) -> InvalidFile:

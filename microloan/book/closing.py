@@ -18,7 +18,7 @@ from typing import Any
 
 from ..clock import local_date
 from ..days import DayCount, day_number
-from ..errors import EventRefused
+from ..errors import EventRefused, IntegrityBroken, PartlyClosed, Retryable
 from ..servicing.accrual import booked
 from ..servicing.replay import passages
 from ..store import catalogue, closing, idempotency, lending, reading
@@ -110,7 +110,8 @@ def close_day(desk: Desk, to: date | None, progress: Progress | None = None) -> 
     """Close every ended day up to *to* (by default: all that have ended in the lender's zone), oldest first.
 
     Closing twice changes nothing. Any number of processes may close one book: on PostgreSQL each takes the buckets that
-    are free and waits only for those left at the end. Raises EventRefused (``day_not_ended``) for a day that has not ended.
+    are free and waits only for those left at the end. Raises EventRefused (``day_not_ended``) for a day that has not ended,
+    PartlyClosed where the database stays busy after some buckets are closed, Retryable where it is before.
     """
     last, opened = desk.read(
         lambda unit: (_last_day(desk, unit, to), [row.open_day for row in catalogue.buckets(unit)])
@@ -144,15 +145,26 @@ class _Runs:
     def close(self, bucket: int, *, wait: bool) -> bool:
         """Close a bucket up to the last day, some days a transaction; False when another process is at it."""
         while True:
-            done = self.desk.write(lambda unit: close_bucket(unit, bucket, self.last, wait=wait))
+            try:
+                done = self.desk.write(lambda unit: close_bucket(unit, bucket, self.last, wait=wait))
+            except Retryable as fault:
+                if not self.closed or self.desk.transactions.hosted:
+                    raise
+                reason = fault.details["reason"]
+                raise PartlyClosed(reason=reason, closed=self.closed, total=self.total) from None
             if done is None:
                 return False
             self.dones.append(done)
             if self.progress is not None and done.days:
-                self.progress(done.days[-1], sum(len(each.days) for each in self.dones), self.total)
+                self.progress(done.days[-1], self.closed, self.total)
             self.desk.transactions.give_way()
             if not done.days or done.days[-1] == self.last:
                 return True
+
+    @property
+    def closed(self) -> int:
+        """Days of buckets closed so far."""
+        return sum(len(done.days) for done in self.dones)
 
     def report(self) -> CloseReport:
         """What was closed, what was set aside, and what rests since an earlier close."""
@@ -196,6 +208,10 @@ def close_bucket(unit: Unit, bucket: int, last: date, *, wait: bool = True) -> _
 
 def _sum_quiet_loans(span: _Span) -> None:
     for group in closing.night_totals(span.unit, span.bucket, span.days):
+        if (group.component, group.memo) not in ACCRUAL_ACCOUNTS:
+            found = f"{group.component} {group.memo}"
+            reason = f"{found!r} stands where a component and its memo belong; run: microloan verify, then restore a backup"
+            raise IntegrityBroken(subject=f"accrual rows of bucket {span.bucket}", reason=reason)
         loans = {
             "product": group.product,
             "currency": group.currency,

@@ -13,6 +13,8 @@ from ..store import catalogue, schema, sqlite_file
 from ..store.unit import Unit
 from .desk import Desk
 
+_LOSES = "set it on: a crash of the server can lose what was committed"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -61,6 +63,8 @@ def _of_file(file: Path) -> Iterator[Check]:
 def _of_connection(desk: Desk, connection: Any) -> Iterator[Check]:
     if connection.dialect.name == "sqlite":
         yield from _pragmas(connection)
+    else:
+        yield from _durability(connection)
     status = schema.schema_status(connection)
     for difference in status.differences or (status.found,):
         yield Check("schema", "ok" if status.current else "bad", difference, status.remedy)
@@ -76,6 +80,14 @@ def _pragmas(connection: Any) -> Iterator[Check]:
     found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
     sound = found == "ok"
     yield Check("quick_check", "ok" if sound else "bad", found[:200], "" if sound else "restore a backup")
+
+
+def _durability(connection: Any) -> Iterator[Check]:
+    """Settings of a server that let a crash take what was acknowledged. Source: RELIABILITY 4."""
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        found = str(connection.exec_driver_sql(f"SHOW {name}").scalar())
+        weak = found == "off"
+        yield Check(name, "warning" if weak else "ok", found, _LOSES if weak else "")
 
 
 def _clock(desk: Desk, unit: Unit) -> Iterator[Check]:

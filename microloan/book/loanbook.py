@@ -106,6 +106,11 @@ class LoanBook:
         actor: str = "",
         ids: Ids | None = None,
     ) -> None:
+        if not hasattr(session, "get_bind"):
+            raise TypeError(
+                f"LoanBook takes a session of SQLAlchemy, not {type(session).__name__}: give Session(bind=connection) for a "
+                "connection, use LoanBook.open(url) for a URL"
+            )
         self._own: OwnEngine | None = None
         self._desk = Desk(HostSession(session), tenant, clock or SystemClock(), ids or random_id, actor)
 

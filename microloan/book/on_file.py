@@ -13,7 +13,7 @@ from itertools import product as pairs
 from typing import Any
 
 from ..errors import InvalidSetting
-from ..store import catalogue, closing, verifying
+from ..store import catalogue, closing, decisions, verifying
 from ..store.chain import sha256
 from ..store.damaged import FAULTS, Damaged
 from ..store.unit import Unit
@@ -26,7 +26,7 @@ from .setup import guard_settings, request_of
 
 
 def of_the_book(unit: Unit) -> Iterator[Finding]:
-    """What the book itself and its products contradict."""
+    """What the book itself, its products and its policies contradict."""
     row, buckets = catalogue.book(unit), catalogue.buckets(unit)
     if row is None:
         return
@@ -36,6 +36,9 @@ def of_the_book(unit: Unit) -> Iterator[Finding]:
         yield from found
         if not found:
             currencies.add(version.currency)
+    for policy in decisions.policies(unit):
+        if (hashed := sha256(policy.body)) != policy.sha256:
+            yield Finding("policy_sha256", f"{policy.name}@{policy.version}", policy.sha256, hashed)
     if currencies and row.currency not in currencies:
         yield Finding("book_currency", unit.tenant, row.currency, ", ".join(sorted(currencies)))
     if row.buckets != len(buckets):
@@ -104,10 +107,14 @@ def cannot_be_read(row: Damaged) -> Finding:
 
 def of_closed_days(unit: Unit, bucket: int, first: date) -> Iterator[Finding]:
     """What other systems are told of a bucket's days closed from *first* on; a day without a notice is a stray."""
-    notices = verifying.day_notices(unit, bucket)
+    notices, known = verifying.day_notices(unit, bucket), set()
     for seal in closing.seals(unit, bucket, first):
         told = day_closed(unit, bucket, seal.day)
+        known.add(told["id"])
         notice = notices.get(told["id"])
         for name in ("type", "subject", "data") if notice is not None else ():
             if (stored := getattr(notice, name)) != told[name]:
                 yield Finding(f"notice_{name}", told["id"], stored, told[name])
+    if first == date.min:
+        for astray in sorted(notices.keys() - known):
+            yield Finding("notice_id", astray, "is there", "no close told it")

@@ -55,8 +55,10 @@ def signed_told(signed: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def loan_told(line: Mapping[str, Any], events: Sequence[Any], life: LoanLife) -> dict[str, Any]:
-    """The columns of a loan that its draw, its payout and the line it was drawn on tell."""
-    drawn = next(event for event in events if event.kind == DRAWN)
+    """The columns of a loan that its draw, its payout and the line it was drawn on tell. Raises LookupError without a draw."""
+    drawn = next((event for event in events if event.kind == DRAWN), None)
+    if drawn is None:
+        raise LookupError("nobody drew it: its first event is not there")
     paid = next((event for event in events if event.kind == CONFIRMED), None)
     head, terms = _terms_in(drawn)
     told = {name: line[name] for name in ("merchant", "product", "product_version", "currency")} | {

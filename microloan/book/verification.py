@@ -63,7 +63,9 @@ class _Book:
     attendance: Attendance = field(default_factory=lambda: Attendance((), ()))
     decided: dict[str, list[_Decided]] = field(default_factory=dict)  # by decision
     contents: dict[tuple[str, int], str] = field(default_factory=dict)  # SHA-256 of the products on file
-    foreign: set[str] = field(default_factory=set)  # products that contracts name by another content
+    foreign: dict[str, str] = field(
+        default_factory=dict
+    )  # products that are not those contracts name; what is on file
 
     def differs(self, code: str, subject: str, stored: object, recomputed: object) -> None:
         """Note a difference."""
@@ -133,8 +135,8 @@ def _recomputed(
             seal.day if seal else date.min,
         )
     book.apart("ml_book", lambda: book.findings.extend(on_file.of_the_book(unit)))
-    for content in sorted(book.foreign):
-        book.differs("product_content", content, "another content", "that of the contracts signed on it")
+    for content, stored in sorted(book.foreign.items()):
+        book.differs("product_content", content, stored, "that of the contracts signed on it")
     earliest = None if since is None else min(seal.day for seal in since.values())
     if since is None:
         _journal(unit, book)
@@ -226,20 +228,30 @@ def _line(book: _Book, kept: Kept, events: Sequence[Any]) -> dict[str, Any] | No
         until = told.get("seasonal_until")
         told["seasonal_until"] = until and date.fromisoformat(until)
         book.columns("facility", row.id, row, {"status": None} | signed | told)
-        offer = kept.offers.get(signed["offer"])
-        if offer is not None:
-            book.columns("offer", offer.id, offer, offered)
-            book.findings += on_file.unlike_its_contract(offer, offered["contract_sha256"])
-            _content(book, offer)
+        if row.offer == signed["offer"]:
+            _offer(book, kept, row.offer, offered)
     return signed
+
+
+def _offer(book: _Book, kept: Kept, offer_id: str, offered: Mapping[str, Any]) -> None:
+    """The offer a line came from, with its contract, is the one that was signed."""
+    offer = kept.offers.get(offer_id)
+    if offer is not None:
+        book.columns("offer", offer.id, offer, offered)
+        book.findings += on_file.unlike_its_contract(offer, offered["contract_sha256"])
+        _content(book, offer)
+    elif not any(lost.table == "ml_offer" for lost in kept.damaged):
+        book.differs("offer_missing", offer_id, "no row", f"the contract of {kept.id}")
 
 
 def _content(book: _Book, offer: Any) -> None:
     """The product on file is the one that the signed contract names by its content."""
     name, version = offer.product, offer.product_version
     content = book.contents.get((name, version))
-    if content is not None and content_line(name, version, content) not in offer.contract:
-        book.foreign.add(f"{name}@{version}")
+    if content is None:
+        book.foreign[f"{name}@{version}"] = "none"
+    elif content_line(name, version, content) not in offer.contract:
+        book.foreign[f"{name}@{version}"] = "another content"
 
 
 def _attended(book: _Book, kept: Kept, line: Mapping[str, Any] | None) -> None:

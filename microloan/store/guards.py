@@ -1,5 +1,8 @@
 """The triggers of the tables: what was written stays as it was written, and a setting is as it was set.
 
+Events, journal and seals only grow. Of what answers a key, a file or a signature (commands, receipts, offers …) a row stays and
+so does what it says; only its state goes on.
+
 Migrations make them, ``doctor`` looks whether they are there. Source: RELIABILITY 47 and 49.
 """
 
@@ -88,7 +91,7 @@ def staying(
     *final* says of OLD and NEW when these change no more either. By the columns *claimed* a row is inserted unless it is
     there (ON CONFLICT DO NOTHING): on SQLite the one that is there stays, as it does for REPLACE.
     """
-    name, kept = table.name, [str(column) for column in table.columns.keys() if column not in changing]
+    name, kept = table.name, [each for each in map(str, table.columns.keys()) if each not in changing]
     if dialect == "sqlite":
         changed = " OR ".join((*filter(None, [final]), *(f"NEW.{each} IS NOT OLD.{each}" for each in kept)))
         return (

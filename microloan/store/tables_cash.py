@@ -10,7 +10,6 @@ from sqlmodel import Field
 from .base import Base, BigInt, Day, Instant, among, table_args, table_of
 from .guards import append_only, stays
 
-
 _BOOKED = "OLD.status = 'booked' AND NEW.status <> 'booked'"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from ..errors import (
@@ -39,12 +39,17 @@ T = TypeVar("T")
 Act = Callable[[Connection], T]
 
 _LONGEST_PAUSE = 0.003
+# Before a server that is starting again is asked once more.
+_AWAY_PAUSE = 0.2
 
 _SQLITE_BUSY = {5, 6}  # BUSY and LOCKED, of any extended kind
 _SQLITE_NOT_WRITABLE = {8, 14}  # READONLY and CANTOPEN
 _READ_ONLY = "reading too needs its file and folder writable, SQLite keeps a log beside it: allow that, or read a copy elsewhere"
 _TRY_AGAIN = {"40001", "40P01", "55P03"}
 _NO_TABLE = "42P01"
+_UNREACHED = (
+    "look whether the server runs, and whether --db or MICROLOAN_DB names it, its database and its user"
+)
 # Levels at which a transaction of PostgreSQL sees one moment, that of its first statement.
 _ONE_MOMENT = ("REPEATABLE READ", "SERIALIZABLE")
 # The server ends a session, or is not ready for one. https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -105,12 +110,14 @@ class OwnEngine:
         self.engine = engine
         self.dialect = engine.dialect.name
         self.file = sqlite_file.database_file(engine.url)
+        self._reached = False
 
     def write(self, act: Act[T]) -> T:
         """Run *act*, commit; queue and run it again while the database says busy, or has lost the connection before that.
 
-        Raises Retryable after 30 seconds, StorageFailed where the connection was lost at the commit: whether it was done
-        nobody knows then, and to run it again could do it twice.
+        A server that was reached before and is away now may be starting again, so it is waited for too. Raises Retryable
+        after 30 seconds, StorageFailed where the connection was lost at the commit: whether it was done nobody knows then,
+        and to run it again could do it twice.
         """
         return self._patiently(lambda: self._once(act, writes=True))
 
@@ -163,7 +170,7 @@ class OwnEngine:
 
     def _once(self, act: Act[T], writes: bool) -> T:
         refuse_missing_file(self.file)
-        with self.telling(), self.engine.connect() as connection:
+        with self.telling(), self._connected() as connection:
             marked = writing(connection) if writes else self._one_snapshot(connection)
             acted = False
             try:
@@ -175,6 +182,20 @@ class OwnEngine:
                     raise StorageFailed(database=self.engine.url.database or "", reason=_COMMITTED) from None
                 raise
             return result
+
+    def _connected(self) -> Connection:
+        try:
+            connection = self.engine.connect()
+        except OperationalError as fault:
+            if self.dialect != "postgresql":
+                raise
+            if self._reached:
+                time.sleep(_AWAY_PAUSE)
+                raise Retryable(reason="the server cannot be reached") from None
+            reason = f"{_first_line(fault.orig)}; {_UNREACHED}"
+            raise StorageFailed(database=self.engine.url.database or "", reason=reason) from None
+        self._reached = True
+        return connection
 
     def _one_snapshot(self, connection: Connection) -> Connection:
         if self.dialect == "sqlite":

@@ -25,6 +25,7 @@ from microloan_cli.messages import Messages
 from microloan_cli.run import Answer, Run
 from microloan_cli.view import INSTANTS, MONEY, RATES
 
+from microloan.plain import names_in
 from tests.cli import session, test_golden
 from tests.docs.test_commands import leaves, program, typer
 
@@ -110,6 +111,11 @@ def kind_of(value: Any, name: str) -> str:
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
+def is_result(kind: Any) -> bool:
+    """A class of frozen values: a dataclass or a named tuple."""
+    return isinstance(kind, type) and (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"))
+
+
 def _results() -> Iterator[type]:
     """Every public result of the library, the book's first."""
     packages = ("book", "reports", "servicing", "underwriting", "intake", "risk", "store")
@@ -119,13 +125,16 @@ def _results() -> Iterator[type]:
             if ".migrations" in found.name:
                 continue
             for member in vars(import_module(found.name)).values():
-                made_here = isinstance(member, type) and member.__module__ == found.name
-                if made_here and dataclasses.is_dataclass(member) and not member.__name__.startswith("_"):
+                if (
+                    is_result(member)
+                    and member.__module__ == found.name
+                    and not member.__name__.startswith("_")
+                ):
                     yield member
 
 
 RESULTS = tuple(_results())
-FIELDS = {result: frozenset(part.name for part in dataclasses.fields(result)) for result in RESULTS}
+FIELDS = {result: frozenset(names_in(result) or ()) for result in RESULTS}
 
 
 def result_of(names: frozenset[str]) -> type | None:
@@ -275,7 +284,7 @@ def below(named: set[str]) -> list[type]:
 
 def parts_of(hint: Any) -> list[type]:
     """The results inside a type."""
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+    if is_result(hint):
         return [hint]
     return [part for inner in get_args(hint) for part in parts_of(inner)]
 
@@ -304,7 +313,7 @@ def held(hint: Any, name: str) -> str:
     if get_origin(hint) in (tuple, list):
         inner = [part for part in get_args(hint) if part is not Ellipsis]
         return f"list of {', '.join(dict.fromkeys(held(part, name) for part in inner))}"
-    if dataclasses.is_dataclass(hint):
+    if is_result(hint):
         return f"[{hint.__name__}](#{hint.__name__.lower()})"
     if hint is Decimal:
         return "money" if name in MONEY else "rate" if name in RATES else "decimal as text"

@@ -16,15 +16,21 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OLIST = Path(os.environ.get("MICROLOAN_OLIST") or ROOT / "../shared/data/olist/order_lines.csv.gz").resolve()
 
 
-def blocks(kind: str, *, olist: bool = False) -> list[object]:
-    """The blocks of a kind, each a parameter named by file and place; what both files have is run once."""
+def blocks(kind: str, *, olist: bool = False, slow: Path | None = None) -> list[object]:
+    """The blocks of a kind, each a parameter named by file and place; what both files have is run once.
+
+    A book's whole story that stands only in the file *slow* is run with the slow tests.
+    """
     found = {
-        text: f"{readme.stem}-{place}"
+        text: (
+            f"{readme.stem}-{place}",
+            pytest.mark.slow if readme == slow and "microloan init" in text else (),
+        )
         for readme in reversed(READMES)
         for place, (language, text) in enumerate(BLOCK.findall(readme.read_text("utf-8")), 1)
         if language == kind and ("MICROLOAN_OLIST" in text) == olist
     }
-    return [pytest.param(text, id=name) for text, name in found.items()]
+    return [pytest.param(text, id=name, marks=marks) for text, (name, marks) in found.items()]
 
 
 @pytest.fixture
@@ -55,7 +61,8 @@ def typed(block: str) -> str:
     return "\n".join(line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ "))
 
 
-@pytest.mark.parametrize("block", blocks("console"))
+# Every day the English session is run as it stands, and the Chinese one types the same commands, see below.
+@pytest.mark.parametrize("block", blocks("console", slow=READMES[1]))
 def test_a_session_runs(block: str, folder: Path) -> None:
     run(typed(block), folder)
 
@@ -92,6 +99,22 @@ def test_both_languages_have_the_same_examples_and_lead_to_the_same_pages() -> N
     assert [kind for kind, _ in BLOCK.findall(english)] == [kind for kind, _ in BLOCK.findall(chinese)]
     pages = [set(re.findall(r"\]\((docs/[^)#:]+\.(?:md|rst|py|sh))\)", text)) for text in (english, chinese)]
     assert pages[0] == pages[1]
+
+
+def test_both_languages_type_the_same_commands() -> None:
+    def commands(readme: Path) -> list[list[str]]:
+        """The words of each line but for what is said: names, rates and the language."""
+        sessions = [text for kind, text in BLOCK.findall(readme.read_text("utf-8")) if kind == "console"]
+        lines = "\n".join(typed(text) for text in sessions).replace(" --lang zh", "").splitlines()
+        return [
+            re.findall(r"(?<= )(?:--)?[a-z][a-z0-9-]*(?= |$)", line)
+            for line in lines
+            if line != "export MICROLOAN_LANG=zh"
+        ]
+
+    english, chinese = map(commands, READMES)
+    assert ["sales", "import"] in [line[:2] for line in english]
+    assert chinese == english
 
 
 def test_every_linked_file_exists() -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.store.conftest import counter
+from tests.store.conftest import counter, having
 
-__all__ = ["counter"]
+__all__ = ["counter", "having"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from microloan.book import offers
@@ -13,6 +14,7 @@ from microloan.book.loanbook import LoanBook
 from microloan.book.results import CloseReport, Facility, JournalLine, Loan
 from microloan.products import Product
 from microloan.rates import Rate
+from tests.databases import Originals
 
 START = date(2017, 5, 1)
 
@@ -33,10 +35,16 @@ class FakeClock:
         self.now = datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
 
 
-def counting_ids() -> Callable[[str, int], str]:
+@dataclass
+class CountedIds:
     """Identifiers in the order they are made."""
-    numbers = itertools.count(1)
-    return lambda kind, bucket: f"{kind}-{bucket:02d}-{next(numbers):08d}"
+
+    last: int = 0
+
+    def __call__(self, kind: str, bucket: int) -> str:
+        """The next one."""
+        self.last += 1
+        return f"{kind}-{bucket:02d}-{self.last:08d}"
 
 
 @dataclass
@@ -45,7 +53,7 @@ class Counter:
 
     url: str
     clock: FakeClock = field(default_factory=FakeClock)
-    ids: Callable[[str, int], str] = field(default_factory=counting_ids)
+    ids: Callable[[str, int], str] = field(default_factory=CountedIds)
 
     def __post_init__(self) -> None:
         self.book = LoanBook.open(self.url, clock=self.clock, actor="teller", ids=self.ids)
@@ -99,3 +107,35 @@ class Counter:
         report = self.book.verify()
         assert report.clean, report.findings
         assert self.book.trial_balance().total == 0
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a counter with an open book did before the tests of a file begin. It is lived once in a process, on each kind of
+    database, and every test has a copy.
+    """
+
+    live: Callable[[Counter], object]
+
+    def __call__(self, url: str) -> tuple[FakeClock, CountedIds]:
+        """Live in an empty database; the clock and the identifiers then."""
+        clock, ids = FakeClock(), CountedIds()
+        counter = Counter(url, clock, ids)
+        counter.init(buckets=1 if url.startswith("sqlite") else 3)  # the default 16 only cost time here
+        self.live(counter)
+        counter.book.close()
+        return clock, ids
+
+
+#: Gives a test a counter that has done what the function says.
+Having = Callable[[Callable[[Counter], object]], Counter]
+
+
+@contextmanager
+def after(life: Life, originals: Originals, kind: str, folder: Path) -> Iterator[Counter]:
+    """A counter of a test's own that has lived *life*."""
+    with originals.copy(kind, life, folder) as url:
+        clock, ids = originals.told(kind, life)
+        counter = Counter(url, replace(clock), replace(ids))
+        yield counter
+        counter.book.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -100,20 +101,32 @@ def test_the_damaged_are_found_in_batches_of_any_size(
     } == {"overdue"}
 
 
-def test_a_loan_that_outgrows_64_bits_is_held_and_the_others_close(counter: Counter) -> None:
+OUTGROWN: dict[str, tuple[str, dict[str, Any], date]] = {
+    "penalty": ("1000", {"days": 1}, date(2017, 6, 1)),
+    "interest": ("1.5", {"months": 600}, date(2044, 1, 1)),  # every night of 25 years
+}
+
+
+@pytest.mark.parametrize(
+    "component", ["penalty", pytest.param("interest", marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+)
+def test_a_loan_that_outgrows_64_bits_is_held_and_the_others_close(counter: Counter, component: str) -> None:
+    multiple, term, day = OUTGROWN[component]
     counter.product(
         caps={},
         ceilings=[],
         multiple="0.01",
+        penalty={"multiple": multiple},
         methods=[{"method": "anytime", "terms": ["1d..3650d", "1m..600m"]}],
     )
     line = counter.line(
         "10000000000000.00", product="special", rate=Rate.parse("0.99999999/day"), merchant="m-0"
     )
-    huge = counter.book.draw(line.id, "10000000000000.00", months=600, confirm=True).loan_id
+    huge = counter.book.draw(line.id, "10000000000000.00", confirm=True, **term).loan_id
     small = lend(counter, "m-1")
-    report = counter.close_until(date(2044, 1, 1))
+    report = counter.close_until(day)
     assert [held.loan_id for held in report.held] == [huge]
+    assert f"owes {component} of " in report.held[0].reason
     assert "more than the book can hold" in report.held[0].reason
     assert counter.book.loan(small).status == "overdue"
     counter.must_be_sound()

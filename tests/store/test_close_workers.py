@@ -5,6 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+from sqlalchemy import create_engine, func, select
+
+from microloan.errors import PartlyClosed, Retryable
+from microloan.store import base
+from microloan.store.unit import advisory_key
 from tests.killing import child, ended, own_book
 
 from .counter import START, Counter
@@ -36,3 +42,26 @@ def test_three_processes_close_with_the_journal_of_one(counter: Counter, tmp_pat
 
 def _close(counter: Counter) -> None:
     own_book(counter).close_day()
+
+
+def test_a_close_stopped_on_its_way_says_how_far_it_came(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that nothing was written: two of three buckets are closed, and the next close does the third."""
+    monkeypatch.setattr(base, "PATIENCE_SECONDS", 0.4)
+    counter = busy(Counter(postgres_url).init(buckets=3))
+    book = counter.book
+    last = book.settings().buckets - 1
+    other = create_engine(postgres_url)
+    with other.begin() as somebody:
+        somebody.execute(select(func.pg_advisory_xact_lock(advisory_key("bucket", "main", str(last)))))
+        with pytest.raises(
+            PartlyClosed, match=r"; 80 of 120 days of buckets are closed, run the command again"
+        ):
+            book.close_day()
+        with pytest.raises(Retryable, match=r"; nothing was written"):
+            book.close_day()
+    other.dispose()
+    assert book.close_day().open_day == AFTER
+    counter.must_be_sound()
+    book.close()

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from microloan import LoanBook
-from microloan.errors import EventRefused, LoanDamaged, NotFound
+from microloan.errors import EventRefused, IntegrityBroken, LoanDamaged, NotFound
 
 from .counter import START, Counter
 from .test_close_of_day import unguard
@@ -198,3 +198,21 @@ def test_a_held_loan_with_other_damage_in_its_row_is_still_listed(counter: Count
     first = counter.close_until(START + timedelta(days=25))
     assert [each.loan_id for each in first.held] == [loans[0]]
     assert counter.close_until(START + timedelta(days=26)).resting == first.held == counter.book.held()
+
+
+def test_an_accrual_row_of_no_component_stops_the_close_and_names_the_way(counter: Counter) -> None:
+    """Bits that turned in the file get past a check that looked when the row was written: no account is guessed."""
+    loan = counter.loan(counter.line())
+    engine = create_engine(counter.url)
+    with engine.begin() as connection:
+        if counter.url.startswith("sqlite"):
+            connection.execute(text("PRAGMA ignore_check_constraints = ON"))
+        else:
+            connection.execute(text("ALTER TABLE ml_accrual DROP CONSTRAINT ck_ml_accrual_component"))
+        connection.execute(text("UPDATE ml_accrual SET component = 'intdrest'"))
+    engine.dispose()
+    counter.clock.set_day(START + timedelta(days=1))
+    with pytest.raises(IntegrityBroken, match=r"'intdrest 0' stands where .* run: microloan verify"):
+        counter.book.close_day()
+    assert counter.book.settings().open_day == START
+    assert loan.id in {finding.subject for finding in counter.book.verify().findings}

@@ -454,3 +454,18 @@ def test_figures_of_several_moments_are_refused(counter: Counter, host: Engine) 
         session.commit()  # the refusal has spoilt nothing
         session.connection(execution_options={"isolation_level": "SERIALIZABLE"})
         assert book.verify().clean
+
+
+def test_what_is_no_session_is_named_at_once(counter: Counter) -> None:
+    """A connection looks like one until the first command."""
+    engine = create_engine(counter.url)
+    with (
+        engine.connect() as connection,
+        pytest.raises(TypeError, match=r"not Connection: give Session\(bind=connection\)"),
+    ):
+        LoanBook(connection)  # type: ignore[arg-type]
+    with engine.connect() as connection:
+        assert (
+            LoanBook(Session(bind=connection), clock=counter.clock, actor="host").settings().currency == "CNY"
+        )
+    engine.dispose()

@@ -17,7 +17,7 @@ from microloan.book.results import Finding
 from microloan.store import closing
 from microloan.store.unit import Unit, bucket_in
 
-from .counter import START, Counter
+from .counter import START, Counter, Having
 from .test_verification import behind_its_back
 
 REPAID, OPENED = date(2017, 5, 31), date(2017, 6, 10)
@@ -66,8 +66,7 @@ class Lived:
         return [("seal_journal", f"{day} bucket {self.bucket}") for day in days]
 
 
-@pytest.fixture
-def lived(counter: Counter) -> Lived:
+def forty_days(counter: Counter) -> None:
     loan = counter.loan(counter.line())
     counter.close_until(REPAID)
     counter.book.repay(loan.id, "100000")
@@ -76,6 +75,12 @@ def lived(counter: Counter) -> Lived:
     counter.close_until(OPENED)
     counter.book.repay(loan.id, "1000")
     counter.must_be_sound()
+
+
+@pytest.fixture
+def lived(having: Having) -> Lived:
+    counter = having(forty_days)
+    (loan,) = counter.book.loans()
     return Lived(counter, bucket_in(loan.id, "loan"), loan.id)
 
 

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from microloan.servicing import replay
 
 from .counter import START, Counter
+from .test_verify_columns import behind
 
 TAMPERING = {
     "an amount in an event": (
@@ -58,16 +59,8 @@ def test_verify_finds(counter: Counter, case: str) -> None:
 
 def behind_its_back(url: str, statement: str) -> None:
     """Take the triggers away and change something."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        for table in ("ml_event", "ml_journal", "ml_seal", "ml_decision"):
-            if connection.dialect.name == "sqlite":
-                for verb in ("update", "delete"):
-                    connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{verb}"))
-            else:
-                connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_change ON {table}"))
+    with behind(url) as connection:
         connection.execute(text(statement))
-    engine.dispose()
 
 
 def test_every_loan_is_walked_once(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:

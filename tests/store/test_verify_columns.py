@@ -21,7 +21,7 @@ from microloan.store import guards, lending
 from microloan.store.chain import canonical_json, row_hash, sha256
 from microloan.store.tables_lending import EVENTS, OUTBOX
 
-from .counter import Counter
+from .counter import Counter, Having
 
 
 def damage(url: str, *statements: str) -> None:
@@ -71,8 +71,7 @@ def told(counter: Counter, column: str, where: str) -> str:
     return str(value)
 
 
-@pytest.fixture
-def lender(counter: Counter) -> Counter:
+def a_week(counter: Counter) -> None:
     """A line with a loan that was paid on by a keyed command, a draw that waits for its payout, and some closed days."""
     line = counter.line()
     loan = counter.loan(line, "300000")
@@ -81,7 +80,11 @@ def lender(counter: Counter) -> Counter:
     counter.book.repay(loan.id, "100000", idempotency_key="k-1")
     counter.book.fee(loan.id, "10", "courier", idempotency_key="k-2")
     counter.must_be_sound()
-    return counter
+
+
+@pytest.fixture
+def lender(having: Having) -> Counter:
+    return having(a_week)
 
 
 ROWS = {
