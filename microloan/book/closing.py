@@ -34,7 +34,7 @@ from .results import CloseReport, Held, Loan
 from .views import loan_view
 
 #: Loans replayed and written together.
-BATCH = 500
+BATCH = 1000
 
 #: Missed days closed together, in one transaction of a bucket.
 SPAN = 31

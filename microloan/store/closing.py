@@ -234,22 +234,26 @@ def due_lines(unit: Unit, bucket: int, last: date, most: int) -> Iterator[DueLin
     """Loans with something happening up to the morning of *last*, in batches of *most*; each is to be given new rows."""
     days = unit.execute(_ACTION_DAYS, {"bucket": bucket, "last": last.toordinal()}).scalars().all()
     for action in days:
-        after = ""
-        while lines := _due_on(unit, bucket, action, after, most):
-            before, after = after, next(reversed(lines))
-            yield DueLines(action, before, after, lines)
+        after, more = "", True
+        while more:
+            lines, more = _due_on(unit, bucket, action, after, most)
+            before, after = after, next(reversed(lines), after)
+            if lines:
+                yield DueLines(action, before, after, lines)
 
 
-def _due_on(unit: Unit, bucket: int, action: int, after: str, most: int) -> dict[str, list[Row]]:
+def _due_on(unit: Unit, bucket: int, action: int, after: str, most: int) -> tuple[dict[str, list[Row]], bool]:
+    """The lines of the next loans, and whether there are others after them."""
     # A loan has at most two rows and both carry one day: with one row more than asked for, no loan is cut in two.
     values = {"bucket": bucket, "action": action, "after": after, "most": 2 * most + 1}
     rows = unit.execute(_DUE_ON, values).all()
     lines: dict[str, list[Row]] = {}
     for row in rows:
         lines.setdefault(row.loan, []).append(row)
-    if len(rows) > 2 * most:
+    more = len(rows) > 2 * most
+    if more:
         lines.popitem()
-    return lines
+    return lines, more
 
 
 def drop_accruals(unit: Unit, bucket: int, due: DueLines) -> None:

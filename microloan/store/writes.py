@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
+    JSON,
     BindParameter,
     Connection,
     Delete,
@@ -25,10 +27,11 @@ from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 Rows = Sequence[Mapping[str, Any]]
 Statement = Insert | Update | Delete
 
-#: From so many rows on PostgreSQL gets them as one row of arrays: a statement for each costs it twice to three times as much.
+#: From so many rows on PostgreSQL gets them as one JSON text: a statement for each costs it twice to three times as much.
 MANY = 16
 #: The rows of a command or a close lie in one bucket, and the text says so: only there is anything looked for.
 _PLACE = ("tenant", "bucket", "of_tenant", "of_bucket")
+_ROWS = "rows_of_the_batch"
 
 
 class Writes:
@@ -52,11 +55,11 @@ class Writes:
         text = self._by_row.get(dialect)
         if text is None:
             text = self._by_row[dialect] = _Text.of(self.statement, dialect)
-        if len(rows) >= MANY and dialect.name == "postgresql" and text.takes_arrays(rows):
+        if len(rows) >= MANY and dialect.name == "postgresql" and text.takes_a_batch(rows):
             together = self._together.get(dialect)
             if together is None:
                 together = self._together[dialect] = text.together(self.statement, dialect)
-            connection.exec_driver_sql(together.sql, together.arrays(rows))
+            connection.exec_driver_sql(together.sql, together.batch(rows))
         else:
             connection.exec_driver_sql(text.sql, [text.values(row) for row in rows])
 
@@ -94,29 +97,26 @@ class _Text(NamedTuple):
         """The text that writes a batch of such rows."""
         return self._replace(sql=str(_together(statement, dialect).compile(dialect=dialect)))
 
-    def takes_arrays(self, rows: Rows) -> bool:
+    def takes_a_batch(self, rows: Rows) -> bool:
         """Are parameters named, and do all rows lie in the bucket of the first?"""
         if self.positional:
             return False
         place = [(name, rows[0][name]) for name in self.names if name in _PLACE]
         return all(row[name] == first for name, first in place for row in rows)
 
-    def arrays(self, rows: Rows) -> dict[str, Any]:
-        """Rows of one bucket as an array for each name; of their place there is one."""
-        columns = zip(*map(self.stored, rows), strict=True)
-        named = dict(zip(self.names, map(list, columns), strict=True))
-        return named | {name: named[name][0] for name in _PLACE if name in named}
+    def batch(self, rows: Rows) -> dict[str, Any]:
+        """Rows of one bucket as JSON, and their place beside them."""
+        named = [dict(zip(self.names, self.stored(row), strict=True)) for row in rows]
+        return {_ROWS: json.dumps(named)} | {name: named[0][name] for name in _PLACE if name in named[0]}
 
 
 def _together(statement: Statement, dialect: Dialect) -> Statement:
-    """The statement for a batch: what was a row's value is the column of the arrays that are given instead."""
-    from sqlalchemy.dialects.postgresql import ARRAY
-
+    """The statement for a batch: what was a row's value is the column of the rows that are given as JSON instead."""
     named = statement.compile(dialect=dialect).binds
     given = {name: bind.type for name, bind in named.items() if name not in _PLACE}
-    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in given.items()]
     columns = [column(name, kind) for name, kind in given.items()]
-    batch = func.unnest(*arrays).table_valued(*columns, name="batch").render_derived(name="batch")
+    batch = func.json_to_recordset(bindparam(_ROWS, type_=JSON)).table_valued(*columns, name="batch")
+    batch = batch.render_derived(name="batch", with_types=True)
     if isinstance(statement, Insert):
         table = statement.table.c
         values = [batch.c.get(each.key, bindparam(each.key, type_=each.type)) for each in table]

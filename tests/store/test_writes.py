@@ -19,7 +19,7 @@ from .counter import Counter
 
 @pytest.fixture(params=[1, writes.MANY], ids=["together", "by-row"])
 def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PostgreSQL gets many rows as arrays: few are enough to see what becomes of them."""
+    """PostgreSQL gets many rows as one text: few are enough to see what becomes of them."""
     monkeypatch.setattr(writes, "MANY", request.param)
 
 
