@@ -63,9 +63,8 @@ class _Book:
     attendance: Attendance = field(default_factory=lambda: Attendance((), ()))
     decided: dict[str, list[_Decided]] = field(default_factory=dict)  # by decision
     contents: dict[tuple[str, int], str] = field(default_factory=dict)  # SHA-256 of the products on file
-    foreign: dict[str, str] = field(
-        default_factory=dict
-    )  # products that are not those contracts name; what is on file
+    # Products that are not those the contracts name, and what is on file of them.
+    foreign: dict[str, str] = field(default_factory=dict)
 
     def differs(self, code: str, subject: str, stored: object, recomputed: object) -> None:
         """Note a difference."""

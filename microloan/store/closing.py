@@ -237,9 +237,10 @@ def due_lines(unit: Unit, bucket: int, last: date, most: int) -> Iterator[DueLin
         after, more = "", True
         while more:
             lines, more = _due_on(unit, bucket, action, after, most)
-            before, after = after, next(reversed(lines), after)
-            if lines:
-                yield DueLines(action, before, after, lines)
+            if not lines:
+                break
+            before, after = after, next(reversed(lines))
+            yield DueLines(action, before, after, lines)
 
 
 def _due_on(unit: Unit, bucket: int, action: int, after: str, most: int) -> tuple[dict[str, list[Row]], bool]:
