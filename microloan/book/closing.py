@@ -75,11 +75,15 @@ class _Span:
     nights: dict[date, _Totals] = field(default_factory=dict)  # by the day the night follows
     mornings: dict[date, _Totals] = field(default_factory=dict)  # by the day before the morning
     done: _Done = field(default_factory=_Done)
+    end: date = field(init=False)  # the day that will be open afterwards
 
-    @property
-    def end(self) -> date:
-        """The day that will be open afterwards."""
-        return self.days[-1] + _DAY
+    def __post_init__(self) -> None:
+        self.end = self.days[-1] + _DAY
+
+    def waking(self, due: closing.DueLines) -> date:
+        """The day whose close is the first in which something happens to loans with these lines."""
+        first = self.days[0]
+        return max(first, date.fromordinal(due.action) - _DAY) if due.action > first.toordinal() else first
 
     def add(self, part: _Span) -> None:
         """Take over what a part of the loans will post, and what it did."""
@@ -94,6 +98,8 @@ class _Span:
 
     def earn(self, day: date, loan: Mapping[str, Any], component: str, amount: int) -> None:
         """Add what the night after *day* earns on a loan, or on all loans of one product, class and memo."""
+        if not amount:
+            return
         night = (day, loan["product"], loan["currency"], component, loan["class"], loan["memo"])
         self.earned[night] = self.earned.get(night, 0) + amount
 
@@ -242,11 +248,9 @@ class _Busy:
     next_close: date  # the day whose close is the next in which something happens
 
     @classmethod
-    def of(cls, span: _Span, row: dict[str, Any], lines: Sequence[Any], action: int) -> _Busy:
-        """A loan as its accrual rows have it; *action* is their next action, an ordinal."""
-        first = span.days[0]
-        awake = max(first, date.fromordinal(action) - _DAY) if action > first.toordinal() else first
-        return cls(row, lines, lines[0].day_count, first, awake)
+    def of(cls, span: _Span, row: dict[str, Any], lines: Sequence[Any], next_close: date) -> _Busy:
+        """A loan as its accrual rows have it."""
+        return cls(row, lines, lines[0].day_count, span.days[0], next_close)
 
 
 def _walk_busy_loans(span: _Span, due: closing.DueLines) -> None:
@@ -279,8 +283,9 @@ def _collector_at_rest() -> Iterator[None]:
 
 def _walk_together(span: _Span, due: closing.DueLines) -> None:
     kept, accruals = [], []
+    next_close = span.waking(due)
     for found in closing.due_loans(span.unit, span.bucket, due):
-        loan = _Busy.of(span, found.row, found.accruals, due.action)
+        loan = _Busy.of(span, found.row, found.accruals, next_close)
         try:
             accruals += _walk(span, loan, found.events)
         except closing.DAMAGED as fault:
@@ -294,9 +299,10 @@ def _walk_together(span: _Span, due: closing.DueLines) -> None:
 def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any]]:
     """Post every close of the span in which something happens to a loan, and its quiet nights; its new accrual rows."""
     life = read_life(events)
-    assert life.terms is not None, "a loan without terms accrues nothing"
+    terms = life.terms
+    assert terms is not None, "a loan without terms accrues nothing"
     columns: list[dict[str, Any]] = []
-    for close in passages(life.terms, life.events, loan.next_close, span.days[-1]):
+    for close in passages(terms, life.events, loan.next_close, span.days[-1]):
         row = dict(loan.row)
         refresh_figures(row, close.morning)
         assert row["principal_minor"] == loan.row["principal_minor"], "a night does not change principal"
@@ -353,7 +359,7 @@ def _hold_unread(span: _Span, due: closing.DueLines, fault: Exception) -> None:
         "class": own.class_,
         "memo": own.memo,
     }
-    loan = _Busy.of(span, row, lines, due.action)
+    loan = _Busy.of(span, row, lines, span.waking(due))
     try:
         with span.unit.connection.begin_nested():
             if closing.hold(span.unit, span.bucket, loan_id, loan.next_close, _told(fault)):
@@ -402,9 +408,8 @@ def _post_days(span: _Span) -> None:
 def _post_earned(span: _Span) -> None:
     """A night's interest or penalty of loans of one class, in income or in memo: debit and credit."""
     for (day, product, currency, component, class_, memo), amount in span.earned.items():
-        if amount:
-            debit, credit = ACCRUAL_ACCOUNTS[component, memo]
-            span.night(day, (product, currency), {(debit, class_): amount, (credit, ""): -amount})
+        debit, credit = ACCRUAL_ACCOUNTS[component, memo]
+        span.night(day, (product, currency), {(debit, class_): amount, (credit, ""): -amount})
 
 
 def _ended(span: _Span) -> dict[date, list[Any]]:

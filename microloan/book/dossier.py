@@ -257,7 +257,8 @@ def refresh_figures(row: dict[str, Any], state: LoanState) -> None:
 
 def accrual_columns(loan: dict[str, Any], life: LoanLife, row: AccrualRow) -> dict[str, Any]:
     """An accrual row as it is stored."""
-    assert life.terms is not None, "a loan without terms accrues nothing"
+    terms = life.terms
+    assert terms is not None, "a loan without terms accrues nothing"
     assert (row.class_, row.memo) == (loan["class"], loan["memo"]), "accrual row and state differ in class"
     if row.whole > INT64:
         reason = f"owes {row.component} of {row.whole} minor units, more than the book can hold"
@@ -265,7 +266,7 @@ def accrual_columns(loan: dict[str, Any], life: LoanLife, row: AccrualRow) -> di
     return {
         "tenant": loan["tenant"], "bucket": loan["bucket"], "product": loan["product"], "class": row.class_,
         "memo": row.memo, "component": row.component, "loan": loan["id"], "currency": loan["currency"],
-        "day_count": DAY_COUNTS[life.terms.day_count], "anchor_n": row.anchor_n, "whole": row.whole, "q": row.q,
+        "day_count": DAY_COUNTS[terms.day_count], "anchor_n": row.anchor_n, "whole": row.whole, "q": row.q,
         "rem": row.rem, "m": row.m, "den": row.den, "next_action": row.next_action,
     }  # fmt: skip
 

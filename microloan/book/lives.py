@@ -212,8 +212,9 @@ def balances(state: LoanState) -> Balances:
 
 def moved(before: Balances, after: Balances) -> Balances:
     """What must be posted to get from one to the other; a change of class moves balances. Zeros left out."""
-    keys = [*before, *(key for key in after if key not in before)]
-    change = {key: after.get(key, 0) - before.get(key, 0) for key in keys}
+    change = {key: -amount for key, amount in before.items()}
+    for key, amount in after.items():
+        change[key] = change.get(key, 0) + amount
     return {key: amount for key, amount in change.items() if amount}
 
 

@@ -69,19 +69,16 @@ def running_totals(loan: Fold) -> tuple[AccrualRow, ...]:
     base, late_base = (0, 0) if asleep else loan.bases()
     slope = 0 if loan.day < loan.free_until else base * loan.rate
     action = _next_action(loan)
-    totals = {"interest": _total(loan, action, loan.billed + loan.carried, loan.carry, slope)}
+    totals = [("interest", _total(loan, action, loan.billed + loan.carried, loan.carry, slope))]
     if loan.late or late_base:
-        totals["penalty"] = _total(loan, action, 0, loan.late, late_base * loan.penalty_rate)
-    stop = min([until for until, _ in totals.values()])
+        totals.append(("penalty", _total(loan, action, 0, loan.late, late_base * loan.penalty_rate)))
+    stop = min([until for _, (until, _) in totals])
     until, late = date.fromordinal(min(stop, LAST_DAY.toordinal())), loan.late_days()
     class_ = classification(late, loan.terms.class_thresholds)
     memo = int(loan.non_accrual or late > loan.terms.non_accrual_after)
     anchor_n = number_of(loan.day, loan.terms.day_count)
     return tuple(
-        [
-            AccrualRow(component, class_, memo, anchor_n, *numbers, until)
-            for component, (_, numbers) in totals.items()
-        ]
+        [AccrualRow(component, class_, memo, anchor_n, *numbers, until) for component, (_, numbers) in totals]
     )
 
 
@@ -98,9 +95,9 @@ def _total(
 
 def _next_action(loan: Fold) -> int:
     """The next morning that changes more than the running totals."""
-    edges = [loan.free_until, *(edge for span in loan.pauses for edge in span)]
+    edges = [loan.free_until, *[edge for span in loan.pauses for edge in span]]
     oldest = loan.oldest_due()
     if oldest is not None:
         marks = (*loan.terms.class_thresholds, loan.terms.non_accrual_after)
         edges += [oldest + mark + 1 for mark in marks]
-    return min([loan.next_morning(), *(edge for edge in edges if edge > loan.day)])
+    return min([loan.next_morning(), *[edge for edge in edges if edge > loan.day]])

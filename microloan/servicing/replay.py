@@ -249,12 +249,11 @@ def passages(terms: LoanTerms, events: Sequence[Event], first: date, last: date)
         following = day + _DAY
         interest, penalty = loan.interest_charged(), loan.penalty()
         loan.pass_to_dawn(following.toordinal())
-        interest, penalty = loan.interest_charged() - interest, loan.penalty() - penalty
         dawn = state_of(loan, following, outlook=False)
         loan.wake()
         morning = state_of(loan, following, outlook=False)
         rows = running_totals(loan)
-        yield Passage(day, interest, penalty, dawn, morning, rows)
+        yield Passage(day, dawn.interest_charged - interest, dawn.penalty - penalty, dawn, morning, rows)
         day = min(row.next_action for row in rows) - _DAY
 
 
@@ -263,8 +262,8 @@ def passages(terms: LoanTerms, events: Sequence[Event], first: date, last: date)
 
 def _opened(terms: LoanTerms, counting: Sequence[Event]) -> Fold:
     """The loan on its first morning, ready for every rate that is to come."""
-    rates = {rate.per_day for event in counting if (rate := rate_of(event)) is not None}
-    return Fold(terms, tuple(sorted(rates)))
+    brought = [rate_of(event) for event in counting]
+    return Fold(terms, tuple(sorted({rate.per_day for rate in brought if rate is not None})))
 
 
 def _walk(loan: Fold, counting: Sequence[Event], to: date, ledger: list[LedgerRow] | None = None) -> None:

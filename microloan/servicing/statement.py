@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-from ..money import half_up_div
 from .allocation import Shares
 from .delinquency import classification
 from .events import Event, Reversed
@@ -41,7 +40,7 @@ def state_of(loan: Fold, as_of: date, *, outlook: bool = True) -> LoanState:
         written_off=loan.written_off,
         drawn=loan.drawn,
         interest_charged=loan.interest_charged(),
-        penalty_charged=half_up_div(loan.late, loan.den),
+        penalty_charged=penalty + loan.late_taken,
         fees_charged=loan.fees_charged,
         interest_paid=loan.interest_paid,
         penalty_paid=loan.penalty_paid,

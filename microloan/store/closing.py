@@ -14,9 +14,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     BindParameter,
     Integer,
+    Text,
+    any_,
     bindparam,
     case,
     collate,
@@ -28,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
 
 from ..days import day_number
 from ..errors import EventRefused
@@ -63,17 +67,8 @@ _OF_LOAN = (
     "tenant", "bucket", "id", "product", "currency", "status", "principal_minor", "credit_minor", "class", "memo",
     "oldest_due", "held_through", "held_reason",
 )  # fmt: skip
-_LOANS_IN = select(*(c for c in columns(LOANS) if c.name.rstrip("_") in _OF_LOAN)).where(
-    *keyed(LOANS), LOANS.c.id.in_(bindparam("ids", expanding=True))
-)
 _E = EVENTS.c
-_EVENTS_IN = (
-    select(_E.loan, _E.seq, _E.id, _E.kind, _E.value_date, _E.booked_on, _E.reverses, _E.payload)
-    .where(*keyed(EVENTS), _E.loan.in_(bindparam("ids", expanding=True)), _E.kind != fixed("drawn"))
-    .order_by(_E.loan, _E.seq)
-)
 _CHANGED = ("status", "credit_minor", "class", "memo", "oldest_due", "held_through", "held_reason")
-_GIVEN = [(name, f"of_{name}") for name in ("tenant", "bucket", "id")] + [(n, f"new_{n}") for n in _CHANGED]
 _SET_LOANS = Writes(
     update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in _CHANGED})
 )
@@ -264,19 +259,43 @@ def drop_accruals(unit: Unit, bucket: int, due: DueLines) -> None:
     assert gone == sum(map(len, due.lines.values())), "rows of another loan"
 
 
+@cache
+def _in_full(dialect: str) -> tuple[Any, Any]:
+    """The rows of loans, and those of their events, by the loans' ids."""
+    loans = select(*(LOANS.c[name] for name in _OF_LOAN))
+    events = select(_E.loan, _E.seq, _E.id, _E.kind, _E.value_date, _E.booked_on, _E.reverses, _E.payload)
+    return (
+        loans.where(*keyed(LOANS), _among(LOANS.c.id, dialect)),
+        events.where(*keyed(EVENTS), _among(_E.loan, dialect), _E.kind != fixed("drawn")).order_by(
+            _E.loan, _E.seq
+        ),
+    )
+
+
+def _among(column: ColumnElement[str], dialect: str) -> ColumnElement[bool]:
+    # One array: a text with a parameter for each of a thousand loans is made, sent and planned anew every time.
+    if dialect == "postgresql":
+        return column == any_(bindparam("ids", type_=ARRAY(Text)))
+    return column.in_(bindparam("ids", expanding=True))
+
+
 def due_loans(unit: Unit, bucket: int, due: DueLines) -> list[DueLoan]:
     """These loans with their events. Raises LookupError where a loan's row is gone or tells something else than its lines."""
     values = {"bucket": bucket, "ids": list(due.lines)}
     events: dict[str, list[Row]] = {loan_id: [] for loan_id in due.lines}
-    for row in unit.execute(_EVENTS_IN, values).all():
+    of_loans, of_events = _in_full(unit.dialect)
+    for row in unit.execute(of_events, values).all():
         events[row.loan].append(row)
-    loans = [_columns(row) for row in unit.execute(_LOANS_IN, values).all()]
+    loans = [dict(zip(_OF_LOAN, row, strict=True)) for row in unit.execute(of_loans, values).all()]
     if len(loans) < len(due.lines):
         raise LookupError("its row is not there")
     for loan in loans:
         of = (loan["product"], loan["currency"], loan["class"], loan["memo"])
-        if any((line.product, line.currency, line.class_, line.memo) != of for line in due.lines[loan["id"]]):
-            raise LookupError("its row and its accrual rows tell different products, currencies or classes")
+        for line in due.lines[loan["id"]]:
+            if (line.product, line.currency, line.class_, line.memo) != of:
+                raise LookupError(
+                    "its row and its accrual rows tell different products, currencies or classes"
+                )
     return [DueLoan(row, tuple(due.lines[row["id"]]), tuple(events[row["id"]])) for row in loans]
 
 
@@ -287,15 +306,9 @@ def hold(unit: Unit, bucket: int, loan_id: str, through: date, reason: str) -> b
     return bool(done.rowcount)
 
 
-def _columns(row: Row) -> dict[str, Any]:
-    values = dict(zip(row._fields, row, strict=True))
-    values["class"] = values.pop("class_")
-    return values
-
-
 def set_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Write what a close may change of loans."""
-    _SET_LOANS.run(unit.connection, [{given: row[name] for name, given in _GIVEN} for row in rows])
+    _SET_LOANS.run(unit.connection, rows)
 
 
 def ended_facilities(unit: Unit, bucket: int, day: date) -> tuple[list[Row], list[tuple[str, str]]]:

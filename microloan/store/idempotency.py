@@ -29,7 +29,7 @@ _STORED = select(COMMANDS.c.request_hash, COMMANDS.c.result).where(
 _ANSWER = Writes(
     update(COMMANDS)
     .where(COMMANDS.c.tenant == bindparam("of_tenant"), COMMANDS.c.id == bindparam("of_id"))
-    .values(result=bindparam("answer"), subject=bindparam("about"))
+    .values(result=bindparam("new_result"), subject=bindparam("new_subject"))
 )
 
 
@@ -64,8 +64,8 @@ def _claim() -> Any:
 
 def answer(unit: Unit, subject: str, result: str) -> None:
     """Store what a claimed command answered."""
-    of = {"of_tenant": unit.tenant, "of_id": unit.command_id}
-    _ANSWER.run(unit.connection, [of | {"answer": result, "about": subject}])
+    row = {"tenant": unit.tenant, "id": unit.command_id, "result": result, "subject": subject}
+    _ANSWER.run(unit.connection, [row])
 
 
 def record(unit: Unit, operation: str, request_hash: str, subject: str) -> None:

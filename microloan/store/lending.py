@@ -7,7 +7,7 @@ be used: SQLite without statistics would rather walk a bucket in the wanted orde
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, update
@@ -94,16 +94,13 @@ _SET_FACILITY = Writes(
 _SET_LOANS = Writes(
     update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in LOAN_CHANGES})
 )
-# What a statement calls the columns of a loan's row.
-_LOAN_GIVEN = [(n, f"of_{n}") for n in ("tenant", "bucket", "id")] + [(n, f"new_{n}") for n in LOAN_CHANGES]
-_ACCRUALS_OF = [(n, f"of_{n}") for n in ("tenant", "bucket", "product", "class", "memo")] + [
-    ("id", "of_loan")
-]
 # Both components by name, so that the whole key is given; as literals, since executemany expands no lists.
 _COMPONENTS = (fixed("interest"), fixed("penalty"))
 _DROP_ACCRUALS = Writes(
     delete(ACCRUALS).where(
-        *at(ACCRUALS, "product", "class", "memo", "loan"), ACCRUALS.c.component.in_(_COMPONENTS)
+        *at(ACCRUALS, "product", "class", "memo"),
+        ACCRUALS.c.loan == bindparam("of_id"),
+        ACCRUALS.c.component.in_(_COMPONENTS),
     )
 )
 
@@ -244,18 +241,17 @@ def add_journal(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
 
 def set_facility(unit: Unit, row: dict[str, Any]) -> None:
     """Write a facility's changed columns."""
-    of = {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
-    _SET_FACILITY.run(unit.connection, [of | {name: row[name] for name in _FACILITY_CHANGES}])
+    _SET_FACILITY.run(unit.connection, [row])
 
 
-def set_loans(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
+def set_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Write loans' changed columns."""
-    _SET_LOANS.run(unit.connection, [{given: row[name] for name, given in _LOAN_GIVEN} for row in rows])
+    _SET_LOANS.run(unit.connection, rows)
 
 
-def drop_accruals(unit: Unit, rows: Iterable[dict[str, Any]]) -> None:
+def drop_accruals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
     """Remove the accrual rows of loans, given as their rows were when those were written."""
-    _DROP_ACCRUALS.run(unit.connection, [{given: row[name] for name, given in _ACCRUALS_OF} for row in rows])
+    _DROP_ACCRUALS.run(unit.connection, rows)
 
 
 def add_accruals(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:

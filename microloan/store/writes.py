@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
+from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
     BindParameter,
@@ -26,11 +26,12 @@ from sqlalchemy.sql.visitors import ExternallyTraversible, replacement_traverse
 
 Rows = Sequence[Mapping[str, Any]]
 Statement = Insert | Update | Delete
+Binds = Mapping[str, BindParameter[Any]]  # parameters by name, in the order of the text
 
 #: From so many rows on PostgreSQL gets them as one JSON text: a statement for each costs it twice to three times as much.
 MANY = 16
 #: The rows of a command or a close lie in one bucket, and the text says so: only there is anything looked for.
-_PLACE = ("tenant", "bucket", "of_tenant", "of_bucket")
+_PLACE = ("tenant", "bucket")
 _ROWS = "rows_of_the_batch"
 
 
@@ -38,8 +39,9 @@ class Writes:
     """A statement that writes rows, all its parameters named: what Core makes of it once, the driver is given each time.
 
     Core compiles it once for a database, and then hands the values of every row through its machinery, which costs as much
-    as writing them. Here they go to the driver in the order of the text, each as its column stores it. What raises is
-    Core's, as ever.
+    as writing them. Here they go to the driver in the order of the text, each as its column stores it. A parameter takes
+    the value of its name in a row; ``of_x``, by which a row is found, and ``new_x``, what becomes of it, take that of x.
+    What raises is Core's, as ever.
     """
 
     def __init__(self, statement: Statement) -> None:
@@ -48,7 +50,7 @@ class Writes:
         self._together: WeakKeyDictionary[Dialect, _Text] = WeakKeyDictionary()
 
     def run(self, connection: Connection, rows: Rows) -> None:
-        """Write rows, each a value by the name of every parameter; no rows, no statement."""
+        """Write rows, each with a value for every parameter; no rows, no statement."""
         if not rows:
             return
         dialect = connection.dialect
@@ -66,23 +68,23 @@ class Writes:
 
 class _Text(NamedTuple):
     sql: str
-    names: tuple[str, ...]
+    binds: Binds
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     special: Sequence[tuple[int, Callable[[Any], Any]]]  # what is stored as something else, by its place
+    place: Mapping[str, str]  # the parameters that say where the rows lie, and the name of each in a row
     positional: bool
 
     @classmethod
     def of(cls, statement: Statement, dialect: Dialect) -> _Text:
         """The text of a statement for a database, and how it wants its values."""
         compiled = statement.compile(dialect=dialect)
-        names = tuple(compiled.positiontup or compiled.binds)
-        kinds = [compiled.binds[name].type.dialect_impl(dialect) for name in names]
-        stored = [(place, kind.bind_processor(dialect)) for place, kind in enumerate(kinds)]
-        special = [(place, store) for place, store in stored if store is not None]
-        return cls(str(compiled), names, itemgetter(*names), special, bool(compiled.positiontup))
+        # Core's names are text of a kind of their own, at which a JSON writer stops and wonders.
+        binds = {str(name): compiled.binds[name] for name in compiled.positiontup or compiled.binds}
+        place = {name: _in_row(name) for name in binds if _in_row(name) in _PLACE}
+        return cls(str(compiled), binds, *_taking(binds, dialect), place, bool(compiled.positiontup))
 
     def stored(self, row: Mapping[str, Any]) -> list[Any]:
-        """A row's values in the order of the names, as their columns store them."""
+        """A row's values in the order of the text, as their columns store them."""
         values = [*self.pick(row)]
         for place, store in self.special:
             values[place] = store(values[place])
@@ -91,30 +93,42 @@ class _Text(NamedTuple):
     def values(self, row: Mapping[str, Any]) -> Any:
         """A row as this driver takes it."""
         values = self.stored(row)
-        return tuple(values) if self.positional else dict(zip(self.names, values, strict=True))
+        return tuple(values) if self.positional else dict(zip(self.binds, values, strict=True))
 
     def together(self, statement: Statement, dialect: Dialect) -> _Text:
-        """The text that writes a batch of such rows."""
-        return self._replace(sql=str(_together(statement, dialect).compile(dialect=dialect)))
+        """The text that writes a batch of such rows; their place is no part of the JSON."""
+        binds = {name: bind for name, bind in self.binds.items() if name not in self.place}
+        sql = str(_together(statement, binds).compile(dialect=dialect))
+        return _Text(sql, binds, *_taking(binds, dialect), self.place, self.positional)
 
     def takes_a_batch(self, rows: Rows) -> bool:
         """Are parameters named, and do all rows lie in the bucket of the first?"""
         if self.positional:
             return False
-        place = [(name, rows[0][name]) for name in self.names if name in _PLACE]
-        return all(row[name] == first for name, first in place for row in rows)
+        first = rows[0]
+        return all(row[name] == first[name] for name in self.place.values() for row in rows)
 
     def batch(self, rows: Rows) -> dict[str, Any]:
         """Rows of one bucket as JSON, and their place beside them."""
-        named = [dict(zip(self.names, self.stored(row), strict=True)) for row in rows]
-        return {_ROWS: json.dumps(named)} | {name: named[0][name] for name in _PLACE if name in named[0]}
+        values = {name: rows[0][in_row] for name, in_row in self.place.items()}
+        named = [dict(zip(self.binds, self.stored(row), strict=True)) for row in rows]
+        return values | {_ROWS: to_json(named).decode()}
 
 
-def _together(statement: Statement, dialect: Dialect) -> Statement:
+def _in_row(name: str) -> str:
+    return name.removeprefix("of_").removeprefix("new_")
+
+
+def _taking(binds: Binds, dialect: Dialect) -> tuple[Any, Any]:
+    """What takes the parameters' values out of a row; and how those are stored that are stored as something else."""
+    kinds = [bind.type.dialect_impl(dialect) for bind in binds.values()]
+    stored = [(place, kind.bind_processor(dialect)) for place, kind in enumerate(kinds)]
+    return itemgetter(*map(_in_row, binds)), [(place, store) for place, store in stored if store is not None]
+
+
+def _together(statement: Statement, given: Binds) -> Statement:
     """The statement for a batch: what was a row's value is the column of the rows that are given as JSON instead."""
-    named = statement.compile(dialect=dialect).binds
-    given = {name: bind.type for name, bind in named.items() if name not in _PLACE}
-    columns = [column(name, kind) for name, kind in given.items()]
+    columns = [column(name, bind.type) for name, bind in given.items()]
     batch = func.json_to_recordset(bindparam(_ROWS, type_=JSON)).table_valued(*columns, name="batch")
     batch = batch.render_derived(name="batch", with_types=True)
     if isinstance(statement, Insert):
