@@ -78,6 +78,10 @@ class Server:
         with engine.connect() as connection:
             for table in ("ml_accrual", "ml_loan", "ml_event"):
                 connection.execute(text(f"VACUUM ANALYZE {table}"))
+            # The processor time of workers beside the connection's process is in no figure.
+            connection.execute(
+                text(f'ALTER DATABASE "{make_url(twin).database}" SET max_parallel_workers_per_gather = 0')
+            )
             connection.execute(text("CHECKPOINT"))
         engine.dispose()
         return twin

@@ -122,12 +122,15 @@ def microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
-def table_args(*parts: Any, rowid: bool = True) -> tuple[Any, ...]:
+def table_args(*parts: Any, rowid: bool = True, rewritten: bool = False) -> tuple[Any, ...]:
     """``__table_args__`` of one of our tables: constraints and indexes, STRICT on SQLite.
 
     ``rowid=False`` makes the primary key the table itself on SQLite (narrow tables that are read in key order).
+    ``rewritten=True`` leaves room on PostgreSQL's pages for rows that change often: a row written anew beside its old
+    self needs no new entry in any index whose columns it does not change.
     """
-    return (*parts, {"sqlite_strict": True, "sqlite_with_rowid": rowid})
+    room = {"postgresql_with": {"fillfactor": 85}} if rewritten else {}
+    return (*parts, {"sqlite_strict": True, "sqlite_with_rowid": rowid, **room})
 
 
 def among(column: str, *values: str) -> CheckConstraint:

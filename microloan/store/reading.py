@@ -19,7 +19,7 @@ from .unit import Unit
 _TENANT: BindParameter[str] = bindparam("tenant")
 _PENDING = (
     select(*columns(LOANS))
-    .where(LOANS.c.tenant == _TENANT, LOANS.c.status == fixed("pending"))
+    .where(LOANS.c.tenant == _TENANT, LOANS.c.start.is_(None), LOANS.c.status == fixed("pending"))
     .order_by(*AS_DRAWN)
 )
 # No more than is told: the rest of such a row may be what cannot be read.

@@ -151,7 +151,10 @@ class FacilityRow(Base, table=True):
 
 
 class LoanRow(Base, table=True):
-    """A draw and its life: terms, and as caches the figures that change only when something happens to the loan."""
+    """A draw and its life: terms, and as caches the figures that change only when something happens to the loan.
+
+    No index holds the status: it is what changes when a loan falls due, and would cost an entry in every index.
+    """
 
     __tablename__ = "ml_loan"
     __table_args__ = table_args(
@@ -161,16 +164,17 @@ class LoanRow(Base, table=True):
         CheckConstraint(FLAG.format("memo"), name="memo"),
         CheckConstraint("(held_through IS NULL) = (held_reason IS NULL)", name="held"),
         Index(None, "tenant", "bucket", "facility"),
-        Index(None, "tenant", "bucket", "merchant", "status"),
+        Index(None, "tenant", "bucket", "merchant"),
         Index(None, "tenant", "drawn_on", "drawn_at", "id"),
         Index(
-            "ix_ml_loan_pending", "tenant", "bucket", "id",
-            sqlite_where=text("status = 'pending'"),
+            "ix_ml_loan_not_started", "tenant", "drawn_on", "drawn_at", "id",
+            sqlite_where=text("start IS NULL"),
         ),
         Index(
             "ix_ml_loan_held", "tenant", "bucket", "id",
             sqlite_where=text("held_through IS NOT NULL"),
         ),
+        rewritten=True,
     )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)
     bucket: int = Field(primary_key=True, sa_type=BigInt)

@@ -1,5 +1,6 @@
 """SQLite finds every row by its key: without statistics it likes a short prefix, and a close then takes minutes.
 
+PostgreSQL writes a loan that falls due where it lay, without a new entry in its indexes.
 Source: STORAGE (traps met in a spike).
 """
 
@@ -10,7 +11,10 @@ import sqlite3
 from datetime import date
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.orm import Session
+
+from microloan.book.loanbook import LoanBook
 
 from .counter import Counter
 
@@ -80,3 +84,31 @@ def test_loans_are_listed_from_an_index_without_being_sorted(sqlite_url: str) ->
     assert [plan.split(" (")[0] for plan in plans] == [
         "SEARCH ml_loan USING INDEX ix_ml_loan_tenant_drawn_on_drawn_at_id"
     ]
+
+
+def test_loans_not_yet_paid_out_are_found_without_reading_the_others(sqlite_url: str) -> None:
+    counter = Counter(sqlite_url).init()
+    waiting = counter.book.draw(counter.line().id, "1000")
+    plans = [plan for _, plan in plans_of(counter, counter.book.payouts) if "ml_loan" in plan]
+    assert [payout.loan_id for payout in counter.book.payouts()] == [waiting.id]
+    assert plans
+    assert all("ix_ml_loan_not_started" in plan for plan in plans)
+
+
+def test_loans_that_fall_due_take_no_new_entry_in_an_index(postgres_url: str) -> None:
+    counter = Counter(postgres_url).init(buckets=1)
+    line = counter.line()
+    for number in range(60):  # pages full of loans, two of them due on the first day
+        counter.loan(line, "1000", days=1 if number in (5, 8) else 90)
+    engine = create_engine(postgres_url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM FULL ml_loan"))
+    counter.clock.set_day(date(2017, 5, 4))
+    with Session(engine) as session:
+        LoanBook(session, clock=counter.clock, actor="host").close_day()
+        written = session.execute(
+            text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'ml_loan'")
+        ).one()
+        session.commit()
+    engine.dispose()
+    assert (counter.book.loans(status="overdue")[1].status, *written) == ("overdue", 2, 2)

@@ -48,7 +48,10 @@ def definitions(connection: Connection) -> dict[str, object]:
                 sorted(map(str, inspector.get_unique_constraints(table))),
             ]
     triggers = text("SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal")
-    return looked | dict(connection.execute(triggers).all())
+    room = text(
+        "SELECT 'room of ' || relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r'"
+    )
+    return looked | dict(connection.execute(triggers).all()) | dict(connection.execute(room).all())
 
 
 def empty_engine(url: str) -> Engine:

@@ -410,6 +410,7 @@ def _create_loan() -> None:
         sa.CheckConstraint("memo IN (0, 1)", name=op.f("ck_ml_loan_memo")),
         sa.CheckConstraint("(held_through IS NULL) = (held_reason IS NULL)", name=op.f("ck_ml_loan_held")),
         sqlite_strict=True,
+        postgresql_with={"fillfactor": 85},
     )
     op.create_index(
         op.f("ix_ml_loan_held"),
@@ -419,18 +420,14 @@ def _create_loan() -> None:
         postgresql_where=sa.text("held_through IS NOT NULL"),
     )
     op.create_index(
-        op.f("ix_ml_loan_pending"),
+        op.f("ix_ml_loan_not_started"),
         "ml_loan",
-        ["tenant", "bucket", "id"],
-        sqlite_where=sa.text("status = 'pending'"),
-        postgresql_where=sa.text("status = 'pending'"),
+        ["tenant", "drawn_on", "drawn_at", "id"],
+        sqlite_where=sa.text("start IS NULL"),
+        postgresql_where=sa.text("start IS NULL"),
     )
     op.create_index(op.f("ix_ml_loan_tenant_bucket_facility"), "ml_loan", ["tenant", "bucket", "facility"])
-    op.create_index(
-        op.f("ix_ml_loan_tenant_bucket_merchant_status"),
-        "ml_loan",
-        ["tenant", "bucket", "merchant", "status"],
-    )
+    op.create_index(op.f("ix_ml_loan_tenant_bucket_merchant"), "ml_loan", ["tenant", "bucket", "merchant"])
     op.create_index(
         op.f("ix_ml_loan_tenant_drawn_on_drawn_at_id"), "ml_loan", ["tenant", "drawn_on", "drawn_at", "id"]
     )
