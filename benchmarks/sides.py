@@ -53,7 +53,8 @@ class Server:
     @property
     def name(self) -> str:
         """What is measured, with what the server promises of a commit."""
-        settings = [f"{name}={self._asked(f'SHOW {name}')}" for name in ("fsync", "synchronous_commit")]
+        names = ("fsync", "synchronous_commit", "shared_buffers")
+        settings = [f"{name}={self._asked(f'SHOW {name}')}" for name in names]
         return f"PostgreSQL {self._asked('SHOW server_version')}, {', '.join(settings)}"
 
     def empty(self, template: str = "template1") -> str:

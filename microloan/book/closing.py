@@ -21,6 +21,7 @@ from ..days import DayCount, day_number
 from ..errors import EventRefused, IntegrityBroken, PartlyClosed, Retryable
 from ..servicing.accrual import booked
 from ..servicing.replay import passages
+from ..servicing.state import LoanState
 from ..store import catalogue, closing, idempotency, lending, reading
 from ..store.chain import GENESIS, Digest, canonical_json, sha256
 from ..store.unit import Unit
@@ -28,7 +29,7 @@ from . import notices
 from .desk import Desk
 from .dossier import Dossier, accrual_columns, as_columns, refresh_figures
 from .lender import provision_rates_on
-from .lives import Balances, balances, moved, read_life, stored
+from .lives import Balances, moved, read_life, stored
 from .provided import Provided
 from .results import CloseReport, Held, Loan
 from .views import loan_view
@@ -52,6 +53,7 @@ _Totals = dict[tuple[str, str], Balances]  # per product and currency
 _Night = tuple[date, str, str, str, str, int]  # the day before it; product, currency, component, class, memo
 
 _DAY = timedelta(days=1)
+_NO_ROW = "its row is not there"
 
 
 @dataclass
@@ -241,16 +243,22 @@ def _add(totals: _Totals, group: tuple[str, str], change: Balances) -> None:
 class _Busy:
     """A loan on its walk through the days of a span."""
 
-    row: dict[str, Any]
+    row: dict[str, Any]  # as it is to be written, once a close has changed it
     rows: Sequence[Any]  # the formulas that hold now
     day_count: int
     since: date  # the day whose night they are the first to earn
     next_close: date  # the day whose close is the next in which something happens
+    changed: bool = False
 
     @classmethod
-    def of(cls, span: _Span, row: dict[str, Any], lines: Sequence[Any], next_close: date) -> _Busy:
+    def of(cls, span: _Span, lines: Sequence[Any], next_close: date) -> _Busy:
         """A loan as its accrual rows have it."""
-        return cls(row, lines, lines[0].day_count, span.days[0], next_close)
+        own = lines[0]
+        row = {
+            "tenant": span.unit.tenant, "bucket": span.bucket, "id": own.loan, "product": own.product,
+            "currency": own.currency, "class": own.class_, "memo": own.memo,
+        }  # fmt: skip
+        return cls(row, lines, own.day_count, span.days[0], next_close)
 
 
 def _walk_busy_loans(span: _Span, due: closing.DueLines) -> None:
@@ -282,18 +290,19 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 def _walk_together(span: _Span, due: closing.DueLines) -> None:
-    kept, accruals = [], []
-    next_close = span.waking(due)
-    for found in closing.due_loans(span.unit, span.bucket, due):
-        loan = _Busy.of(span, found.row, found.accruals, next_close)
+    changed, accruals = [], []
+    next_close, events = span.waking(due), closing.due_events(span.unit, span.bucket, due)
+    for loan_id, lines in due.lines.items():
+        loan = _Busy.of(span, lines, next_close)
         try:
-            accruals += _walk(span, loan, found.events)
+            accruals += _walk(span, loan, events[loan_id])
         except closing.DAMAGED as fault:
             _hold(span, loan, fault)
-        kept.append(loan.row)
+        if loan.changed:
+            changed.append(loan.row)
     closing.drop_accruals(span.unit, span.bucket, due)
     lending.add_accruals(span.unit, accruals)
-    closing.set_loans(span.unit, kept)
+    closing.set_loans(span.unit, changed)
 
 
 def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any]]:
@@ -303,24 +312,33 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
     assert terms is not None, "a loan without terms accrues nothing"
     columns: list[dict[str, Any]] = []
     for close in passages(terms, life.events, loan.next_close, span.days[-1]):
+        assert close.morning.principal == close.dawn.principal, "a morning does not change principal"
         row = dict(loan.row)
+        if not loan.changed:
+            _as_found(row, close.dawn)
         refresh_figures(row, close.morning)
-        assert row["principal_minor"] == loan.row["principal_minor"], "a night does not change principal"
         gone = close.morning.status == "closed"
         columns = [] if gone else [accrual_columns(row, life, each) for each in close.rows]
-        change = moved(balances(close.dawn), balances(close.morning))
+        change = moved(close.dawn, close.morning)
         # From here on nothing fails: a loan posts all of a close or nothing of it.
         _quiet_nights(span, loan, close.day)
         span.earn(close.day, loan.row, "interest", close.interest)
         span.earn(close.day, loan.row, "penalty", close.penalty)
         span.morning(close.day, (row["product"], row["currency"]), change)
         span.done.replayed += 1
-        loan.row, loan.rows, loan.since = row, close.rows, close.day + _DAY
+        loan.row, loan.rows, loan.since, loan.changed = row, close.rows, close.day + _DAY, True
         if gone:
             return []
         loan.next_close = max(loan.since, min([each.next_action for each in close.rows]) - _DAY)
     _quiet_nights(span, loan, span.end)
     return columns
+
+
+def _as_found(row: dict[str, Any], dawn: LoanState) -> None:
+    """What a loan's row must hold before the first close that changes it, as its accrual rows and its events tell."""
+    row["had_class"], row["had_memo"] = row["class"], row["memo"]
+    row["had_status"], row["had_credit_minor"] = dawn.status, dawn.credit_balance
+    row["had_oldest_due"] = dawn.oldest_due
 
 
 def _quiet_nights(span: _Span, loan: _Busy, until: date) -> None:
@@ -342,7 +360,8 @@ def _hold(span: _Span, loan: _Busy, fault: Exception) -> None:
     day, reason = loan.next_close, _told(fault)
     _quiet_nights(span, loan, day)
     span.done.held.append(Held(loan.row["id"], day, reason))
-    loan.row = loan.row | {"held_through": day, "held_reason": reason}
+    if not closing.hold(span.unit, span.bucket, loan.row["id"], day, reason):
+        raise LookupError(_NO_ROW)
 
 
 def _hold_unread(span: _Span, due: closing.DueLines, fault: Exception) -> None:
@@ -351,19 +370,13 @@ def _hold_unread(span: _Span, due: closing.DueLines, fault: Exception) -> None:
     Where even that is refused, the rows stay: it earns nothing by them, and every close names it again.
     """
     ((loan_id, lines),) = due.lines.items()
-    own = lines[0]
-    row = {
-        "id": loan_id,
-        "product": own.product,
-        "currency": own.currency,
-        "class": own.class_,
-        "memo": own.memo,
-    }
-    loan = _Busy.of(span, row, lines, span.waking(due))
+    loan = _Busy.of(span, lines, span.waking(due))
     try:
         with span.unit.connection.begin_nested():
             if closing.hold(span.unit, span.bucket, loan_id, loan.next_close, _told(fault)):
                 closing.drop_accruals(span.unit, span.bucket, due)
+            else:
+                fault = LookupError(_NO_ROW)
             _quiet_nights(span, loan, loan.next_close)
     except closing.DAMAGED:
         pass

@@ -19,7 +19,7 @@ from ..servicing.state import LoanState
 from ..store import lending
 from ..store.chain import canonical_json, row_hash
 from ..store.unit import Unit, bucket_in
-from .lives import Balances, LoanLife, balances, moved, read_life, stored
+from .lives import Balances, LoanLife, moved, read_life, stored
 
 #: Statuses of a loan whose money is out and not all back.
 RUNNING = ("active", "overdue", "written_off")
@@ -170,7 +170,7 @@ class Dossier:
         before = position(old events, today), after = position(new events, today), posted: after − before, dated today.
         """
         after = life.standing(self.today)
-        self.post(loan, moved(balances(loan.state), balances(after.state)))
+        self.post(loan, moved(loan.state, after.state))
         self.refresh(loan, life, after)
         return after
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from ..accounting.position import CLASSED_ACCOUNTS, position
+from ..accounting.position import ACCOUNTS, CLASSED_ACCOUNTS, position
 from ..errors import LoanDamaged, MicroloanError
 from ..rates import Rate
 from ..servicing.accrual import AccrualRow
@@ -202,20 +202,28 @@ def parse_terms(text: str) -> LoanTerms:
 
 def balances(state: LoanState) -> Balances:
     """A state's position with the class beside each account that carries it; sums to zero."""
-    if state.status in ("pending", "cancelled"):
+    keys = _keys(state.classification)
+    return {keys[account]: amount for account, amount in position(state).items()}
+
+
+def moved(before: LoanState, after: LoanState) -> Balances:
+    """What must be posted to get from one state to another; a change of class moves balances. Zeros left out."""
+    was, becomes = position(before), position(after)
+    if was == becomes and before.classification == after.classification:
         return {}
-    return {
-        (account, state.classification if account in CLASSED_ACCOUNTS else ""): amount
-        for account, amount in position(state).items()
-    }
-
-
-def moved(before: Balances, after: Balances) -> Balances:
-    """What must be posted to get from one to the other; a change of class moves balances. Zeros left out."""
-    change = {key: -amount for key, amount in before.items()}
-    for key, amount in after.items():
+    keys = _keys(before.classification)
+    change = {keys[account]: -amount for account, amount in was.items()}
+    keys = _keys(after.classification)
+    for account, amount in becomes.items():
+        key = keys[account]
         change[key] = change.get(key, 0) + amount
     return {key: amount for key, amount in change.items() if amount}
+
+
+@lru_cache(maxsize=64)
+def _keys(class_: str) -> dict[str, tuple[str, str]]:
+    """The balance key of each account for loans of a class."""
+    return {account: (account, class_ if account in CLASSED_ACCOUNTS else "") for account in ACCOUNTS}
 
 
 __all__ = [

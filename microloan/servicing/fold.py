@@ -21,6 +21,7 @@ from .delinquency import days_past_due
 from .schedule import due_days, equal_parts, level_instalment, level_parts, shorten
 
 FAR = 4_000_000  # an ordinal after every date there is
+_NOTHING: dict[Component, int] = dict.fromkeys(COMPONENTS, 0)
 
 
 class Fallen(NamedTuple):
@@ -102,8 +103,8 @@ class Fold:
     penalty_paid: int = 0
     interest_paid: int = 0
     principal_paid: int = 0
-    waived: dict[Component, int] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, 0))
-    recovered: dict[Component, int] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, 0))
+    waived: dict[Component, int] = field(default_factory=_NOTHING.copy)
+    recovered: dict[Component, int] = field(default_factory=_NOTHING.copy)
 
     def __post_init__(self, rates: tuple[Fraction, ...]) -> None:
         terms = self.terms
@@ -350,11 +351,19 @@ class Fold:
 
     def principal(self) -> int:
         """Unpaid principal, due or not."""
-        return self.future + sum([bucket.principal for bucket in self.buckets])
+        return self.future + self.principal_due()
+
+    def principal_due(self) -> int:
+        """Unpaid principal that has fallen due."""
+        return sum([bucket.principal for bucket in self.buckets])
 
     def interest(self) -> int:
         """Booked and unpaid contract interest, due or not."""
-        return self.accrued() + sum([bucket.interest for bucket in self.buckets])
+        return self.accrued() + self.interest_due()
+
+    def interest_due(self) -> int:
+        """Contract interest that has fallen due and is unpaid."""
+        return sum([bucket.interest for bucket in self.buckets])
 
     def penalty(self) -> int:
         """Booked and unpaid penalty."""

@@ -254,7 +254,7 @@ def passages(terms: LoanTerms, events: Sequence[Event], first: date, last: date)
         morning = state_of(loan, following, outlook=False)
         rows = running_totals(loan)
         yield Passage(day, dawn.interest_charged - interest, dawn.penalty - penalty, dawn, morning, rows)
-        day = min(row.next_action for row in rows) - _DAY
+        day = min([row.next_action for row in rows]) - _DAY
 
 
 # -- the walk ----------------------------------------------------------------------------------------------------------
@@ -262,8 +262,8 @@ def passages(terms: LoanTerms, events: Sequence[Event], first: date, last: date)
 
 def _opened(terms: LoanTerms, counting: Sequence[Event]) -> Fold:
     """The loan on its first morning, ready for every rate that is to come."""
-    brought = [rate_of(event) for event in counting]
-    return Fold(terms, tuple(sorted({rate.per_day for rate in brought if rate is not None})))
+    brought = {rate.per_day for event in counting if (rate := rate_of(event)) is not None}
+    return Fold(terms, tuple(sorted(brought)))
 
 
 def _walk(loan: Fold, counting: Sequence[Event], to: date, ledger: list[LedgerRow] | None = None) -> None:

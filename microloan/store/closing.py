@@ -54,7 +54,7 @@ _ACTION_DAYS = (
     select(_action).distinct().where(*keyed(ACCRUALS), _action <= bindparam("last")).order_by(_action)
 )
 _DUE_ON = (
-    select(*(column for column in columns(ACCRUALS) if column is not _A.next_action))
+    select(*(each for each in columns(ACCRUALS) if each.name not in ("tenant", "bucket", "next_action")))
     .where(*keyed(ACCRUALS), _action == bindparam("action"), _A.loan > bindparam("after"))
     .order_by(_A.loan)
     .limit(bindparam("most"))
@@ -62,15 +62,17 @@ _DUE_ON = (
 _DROP_DUE = delete(ACCRUALS).where(
     *at(ACCRUALS), _action == bindparam("action"), _A.loan > bindparam("after"), _A.loan <= bindparam("last")
 )
-# What a replay reads of a loan and its events; the rest of these wide rows, and the draw, stay on disk.
-_OF_LOAN = (
-    "tenant", "bucket", "id", "product", "currency", "status", "principal_minor", "credit_minor", "class", "memo",
-    "oldest_due", "held_through", "held_reason",
-)  # fmt: skip
 _E = EVENTS.c
-_CHANGED = ("status", "credit_minor", "class", "memo", "oldest_due", "held_through", "held_reason")
+_L = LOANS.c
+#: Figures of a loan's row that a close may change; ``had_x`` beside the new x is what the row must hold until then.
+FIGURES = ("status", "credit_minor", "class", "memo", "oldest_due")
 _SET_LOANS = Writes(
-    update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in _CHANGED})
+    update(LOANS)
+    .where(*at(LOANS, "id", "product", "currency", "principal_minor"))
+    .where(
+        *(_L[name].is_not_distinct_from(bindparam(f"had_{name}", type_=_L[name].type)) for name in FIGURES)
+    )
+    .values({name: bindparam(f"new_{name}") for name in FIGURES})
 )
 _HOLD = (
     update(LOANS)
@@ -197,15 +199,6 @@ DAMAGED = (*FAULTS, IntegrityError, DataError)
 
 
 @dataclass(frozen=True, slots=True)
-class DueLoan:
-    """A loan with something happening: its row, its accrual rows and its events."""
-
-    row: dict[str, Any]
-    accruals: tuple[Row, ...]
-    events: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class DueLines:
     """Accrual rows by loan, of one next action (an ordinal): all there are after the id *after* up to the id *last*."""
 
@@ -260,16 +253,11 @@ def drop_accruals(unit: Unit, bucket: int, due: DueLines) -> None:
 
 
 @cache
-def _in_full(dialect: str) -> tuple[Any, Any]:
-    """The rows of loans, and those of their events, by the loans' ids."""
-    loans = select(*(LOANS.c[name] for name in _OF_LOAN))
-    events = select(_E.loan, _E.seq, _E.id, _E.kind, _E.value_date, _E.booked_on, _E.reverses, _E.payload)
-    return (
-        loans.where(*keyed(LOANS), _among(LOANS.c.id, dialect)),
-        events.where(*keyed(EVENTS), _among(_E.loan, dialect), _E.kind != fixed("drawn")).order_by(
-            _E.loan, _E.seq
-        ),
-    )
+def _events_of(dialect: str) -> Any:
+    """What a replay reads of the events of loans, by the loans' ids; the rest of these wide rows, and the draw, stay on disk."""
+    read = select(_E.loan, _E.seq, _E.id, _E.kind, _E.value_date, _E.booked_on, _E.reverses, _E.payload)
+    of_loans = read.where(*keyed(EVENTS), _among(_E.loan, dialect), _E.kind != fixed("drawn"))
+    return of_loans.order_by(_E.loan, _E.seq)
 
 
 def _among(column: ColumnElement[str], dialect: str) -> ColumnElement[bool]:
@@ -279,24 +267,12 @@ def _among(column: ColumnElement[str], dialect: str) -> ColumnElement[bool]:
     return column.in_(bindparam("ids", expanding=True))
 
 
-def due_loans(unit: Unit, bucket: int, due: DueLines) -> list[DueLoan]:
-    """These loans with their events. Raises LookupError where a loan's row is gone or tells something else than its lines."""
-    values = {"bucket": bucket, "ids": list(due.lines)}
+def due_events(unit: Unit, bucket: int, due: DueLines) -> dict[str, list[Row]]:
+    """The events of each of these loans, in their order."""
     events: dict[str, list[Row]] = {loan_id: [] for loan_id in due.lines}
-    of_loans, of_events = _in_full(unit.dialect)
-    for row in unit.execute(of_events, values).all():
+    for row in unit.execute(_events_of(unit.dialect), {"bucket": bucket, "ids": list(due.lines)}).all():
         events[row.loan].append(row)
-    loans = [dict(zip(_OF_LOAN, row, strict=True)) for row in unit.execute(of_loans, values).all()]
-    if len(loans) < len(due.lines):
-        raise LookupError("its row is not there")
-    for loan in loans:
-        of = (loan["product"], loan["currency"], loan["class"], loan["memo"])
-        for line in due.lines[loan["id"]]:
-            if (line.product, line.currency, line.class_, line.memo) != of:
-                raise LookupError(
-                    "its row and its accrual rows tell different products, currencies or classes"
-                )
-    return [DueLoan(row, tuple(due.lines[row["id"]]), tuple(events[row["id"]])) for row in loans]
+    return events
 
 
 def hold(unit: Unit, bucket: int, loan_id: str, through: date, reason: str) -> bool:
@@ -307,8 +283,12 @@ def hold(unit: Unit, bucket: int, loan_id: str, through: date, reason: str) -> b
 
 
 def set_loans(unit: Unit, rows: Sequence[dict[str, Any]]) -> None:
-    """Write what a close may change of loans."""
-    _SET_LOANS.run(unit.connection, rows)
+    """Write what a close changes of loans, unread: a row must hold what its events and accrual rows tell.
+
+    Raises LookupError where one is gone or holds something else.
+    """
+    if _SET_LOANS.run(unit.connection, rows) < len(rows):
+        raise LookupError("its row holds something else than its events and accrual rows tell")
 
 
 def ended_facilities(unit: Unit, bucket: int, day: date) -> tuple[list[Row], list[tuple[str, str]]]:

@@ -49,10 +49,10 @@ class Writes:
         self._by_row: WeakKeyDictionary[Dialect, _Text] = WeakKeyDictionary()
         self._together: WeakKeyDictionary[Dialect, _Text] = WeakKeyDictionary()
 
-    def run(self, connection: Connection, rows: Rows) -> None:
-        """Write rows, each with a value for every parameter; no rows, no statement."""
+    def run(self, connection: Connection, rows: Rows) -> int:
+        """Write rows, each with a value for every parameter; comes back: how many were there. No rows, no statement."""
         if not rows:
-            return
+            return 0
         dialect = connection.dialect
         text = self._by_row.get(dialect)
         if text is None:
@@ -61,9 +61,8 @@ class Writes:
             together = self._together.get(dialect)
             if together is None:
                 together = self._together[dialect] = text.together(self.statement, dialect)
-            connection.exec_driver_sql(together.sql, together.batch(rows))
-        else:
-            connection.exec_driver_sql(text.sql, [text.values(row) for row in rows])
+            return connection.exec_driver_sql(together.sql, together.batch(rows)).rowcount
+        return connection.exec_driver_sql(text.sql, [text.values(row) for row in rows]).rowcount
 
 
 class _Text(NamedTuple):
@@ -105,8 +104,7 @@ class _Text(NamedTuple):
         """Are parameters named, and do all rows lie in the bucket of the first?"""
         if self.positional:
             return False
-        first = rows[0]
-        return all(row[name] == first[name] for name in self.place.values() for row in rows)
+        return all(len({row[name] for row in rows}) == 1 for name in self.place.values())
 
     def batch(self, rows: Rows) -> dict[str, Any]:
         """Rows of one bucket as JSON, and their place beside them."""

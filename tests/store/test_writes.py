@@ -127,6 +127,7 @@ def test_changed_rows_are_those_core_changes(counter: Counter, room: Any) -> Non
         known = [dict(row) for row in unit.connection.execute(select(LOANS)).mappings()]
         rows = [
             row
+            | {f"had_{name}": row[name] for name in closing.FIGURES}
             | {
                 "credit_minor": number + 7,
                 "memo": number % 2,
@@ -139,11 +140,11 @@ def test_changed_rows_are_those_core_changes(counter: Counter, room: Any) -> Non
         with unit.connection.begin_nested() as trial:
             if straight:
                 for row in rows:
-                    of = {f"of_{name}": row[name] for name in ("tenant", "bucket", "id")}
-                    values = of | {f"new_{name}": value for name, value in row.items()}
+                    given = row | {f"{of}_{name}": row[name] for name in row for of in ("of", "new")}
+                    values = {name: given[name] for name in change.statement.compile().params}
                     unit.connection.execute(change.statement, values)
             else:
-                change.run(unit.connection, rows)
+                assert change.run(unit.connection, rows) == len(rows)
             found = as_stored(unit, LOANS)
             trial.rollback()
         return found
