@@ -129,8 +129,10 @@ def table_args(*parts: Any, rowid: bool = True, rewritten: bool = False) -> tupl
     ``rewritten=True`` leaves room on PostgreSQL's pages for rows that change often: a row written anew beside its old
     self needs no new entry in any index whose columns it does not change.
     """
-    room = {"postgresql_with": {"fillfactor": 85}} if rewritten else {}
-    return (*parts, {"sqlite_strict": True, "sqlite_with_rowid": rowid, **room})
+    return (
+        *parts,
+        {"sqlite_strict": True, "sqlite_with_rowid": rowid, "info": {"rewritten": rewritten}},
+    )
 
 
 def among(column: str, *values: str) -> CheckConstraint:
