@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     Connection,
@@ -122,17 +123,21 @@ def microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
-def table_args(*parts: Any, rowid: bool = True, rewritten: bool = False) -> tuple[Any, ...]:
+def table_args(*parts: Any, rowid: bool = True) -> tuple[Any, ...]:
     """``__table_args__`` of one of our tables: constraints and indexes, STRICT on SQLite.
 
     ``rowid=False`` makes the primary key the table itself on SQLite (narrow tables that are read in key order).
-    ``rewritten=True`` leaves room on PostgreSQL's pages for rows that change often: a row written anew beside its old
-    self needs no new entry in any index whose columns it does not change.
     """
-    return (
-        *parts,
-        {"sqlite_strict": True, "sqlite_with_rowid": rowid, "info": {"rewritten": rewritten}},
-    )
+    return (*parts, {"sqlite_strict": True, "sqlite_with_rowid": rowid})
+
+
+def keep_room(table: Table) -> None:
+    """Leave room on PostgreSQL's pages for rows that change often.
+
+    A row written anew beside its old self needs no new entry in any index whose columns it does not change.
+    """
+    room = DDL(f"ALTER TABLE {table.name} SET (fillfactor = 85)")  # type: ignore[no-untyped-call]
+    event.listen(table, "after_create", room.execute_if(dialect="postgresql"))
 
 
 def among(column: str, *values: str) -> CheckConstraint:

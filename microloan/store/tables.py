@@ -20,10 +20,7 @@ from .base import metadata as _metadata
 
 metadata: MetaData = _metadata
 
-# What PostgreSQL is told beside: a table class that names it would load the dialect for every line of the terminal.
 for _table in metadata.tables.values():
-    if _table.info["rewritten"]:
-        _table.dialect_options["postgresql"]["with"] = {"fillfactor": 85}
     for _index in _table.indexes:  # part of a table's rows, on either database
         _index.dialect_options["postgresql"]["where"] = _index.dialect_options["sqlite"]["where"]
 

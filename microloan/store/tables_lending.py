@@ -12,7 +12,7 @@ from datetime import date, datetime
 from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field
 
-from .base import Base, BigInt, Day, Instant, among, table_args, table_of
+from .base import Base, BigInt, Day, Instant, among, keep_room, table_args, table_of
 from .guards import append_only, four_eyes_as_set, guard, stays
 
 FLAG = "{0} IN (0, 1)"
@@ -174,7 +174,6 @@ class LoanRow(Base, table=True):
             "ix_ml_loan_held", "tenant", "bucket", "id",
             sqlite_where=text("held_through IS NOT NULL"),
         ),
-        rewritten=True,
     )  # fmt: skip
     tenant: str = Field(primary_key=True, sa_type=Text)
     bucket: int = Field(primary_key=True, sa_type=BigInt)
@@ -352,6 +351,7 @@ JOURNAL = table_of(JournalRow)
 OUTBOX = table_of(OutboxRow)
 COMMANDS = table_of(CommandRow)
 
+keep_room(LOANS)
 guard(BOOKS, four_eyes_as_set)
 append_only(SETTINGS, EVENTS, JOURNAL)
 stays(COMMANDS, "request_hash", "subject", "result", claimed=("tenant", "operation", "key"))

@@ -410,7 +410,6 @@ def _create_loan() -> None:
         sa.CheckConstraint("memo IN (0, 1)", name=op.f("ck_ml_loan_memo")),
         sa.CheckConstraint("(held_through IS NULL) = (held_reason IS NULL)", name=op.f("ck_ml_loan_held")),
         sqlite_strict=True,
-        postgresql_with={"fillfactor": 85},
     )
     op.create_index(
         op.f("ix_ml_loan_held"),
@@ -981,6 +980,7 @@ def upgrade() -> None:
     if op.get_context().dialect.name == "sqlite":
         _guard_sqlite()
     else:
+        op.execute("ALTER TABLE ml_loan SET (fillfactor = 85)")
         _guard_postgresql()
 
 
