@@ -23,7 +23,7 @@ def state_of(loan: Fold, as_of: date, *, outlook: bool = True) -> LoanState:
     principal_due, interest_due = loan.principal_due(), loan.interest_due()
     principal, interest, penalty = loan.future + principal_due, loan.accrued() + interest_due, loan.penalty()
     payoff = loan.payoff_of(principal, interest, penalty)
-    # In the order of the fields: naming 34 of them takes as long as finding most of what they hold.
+    # In the order of the fields: to name 34 of them takes 2.3 us instead of 1.1.
     return LoanState(
         as_of,
         _status(loan, payoff, late),
