@@ -3,7 +3,8 @@
     python benchmarks/bench_close.py [--loans N ...] [--parts young old some all] [--keep FOLDER] [--postgres URL]
 
 Ours is ``LoanBook.close_day()`` of one day, from the first statement to the commit. The floor is one SELECT of
-SUM(f(T+1) - f(T)) per product, class, memo and component over the same accrual rows on the same database, and nothing else.
+SUM(f(T+1) - f(T)) per product, class and memo, of interest and of penalty, over the same accrual rows on the same database,
+and nothing else.
 Books come from books.py; up to 20,000 loans they hold every row and ``verify`` must find nothing before and after, larger
 ones hold what a close reads. Processor seconds, on PostgreSQL with those of the server's process of the connection, which
 has no parallel workers: nobody would count their time. Medians; each close is of a fresh copy of the book.
@@ -34,9 +35,11 @@ FULL_UP_TO = 20_000
 # Copies share their terms, loans of a real book do not: each is to be parsed.
 lives._agreed_terms = lives._agreed_terms.__wrapped__  # type: ignore[assignment]
 
-FLOOR = """SELECT product, class, memo, component,
-  SUM(q * (:then_n - :now_n) + (rem + m * (:then_n - anchor_n)) / den - (rem + m * (:now_n - anchor_n)) / den)
-  FROM ml_accrual WHERE tenant = 'main' AND bucket = :bucket GROUP BY product, class, memo, component"""
+FLOOR = """SELECT product, class, memo,
+  SUM(q * (:then_n - :now_n) + (rem + m * (:then_n - anchor_n)) / den - (rem + m * (:now_n - anchor_n)) / den),
+  SUM(penalty_q * (:then_n - :now_n) + (penalty_rem + penalty_m * (:then_n - anchor_n)) / den
+      - (penalty_rem + penalty_m * (:now_n - anchor_n)) / den) FILTER (WHERE penalty_whole IS NOT NULL)
+  FROM ml_accrual WHERE tenant = 'main' AND bucket = :bucket GROUP BY product, class, memo"""
 
 
 @dataclass

@@ -19,7 +19,7 @@ from typing import Any
 from ..clock import local_date
 from ..days import DayCount, day_number
 from ..errors import EventRefused, IntegrityBroken, PartlyClosed, Retryable
-from ..servicing.accrual import booked
+from ..servicing.accrual import AccrualRow, booked
 from ..servicing.replay import passages
 from ..servicing.state import LoanState
 from ..store import catalogue, closing, idempotency, lending, reading
@@ -27,7 +27,7 @@ from ..store.chain import GENESIS, Digest, canonical_json, sha256
 from ..store.unit import Unit
 from . import notices
 from .desk import Desk
-from .dossier import Dossier, accrual_columns, as_columns, refresh_figures
+from .dossier import Dossier, accrual_columns, as_columns, refresh_figures, running_totals
 from .lender import provision_rates_on
 from .lives import Balances, moved, read_life, stored
 from .provided import Provided
@@ -217,8 +217,9 @@ def close_bucket(unit: Unit, bucket: int, last: date, *, wait: bool = True) -> _
 def _sum_quiet_loans(span: _Span) -> None:
     for group in closing.night_totals(span.unit, span.bucket, span.days):
         if (group.component, group.memo) not in ACCRUAL_ACCOUNTS:
-            found = f"{group.component} {group.memo}"
-            reason = f"{found!r} stands where a component and its memo belong; run: microloan verify, then restore a backup"
+            reason = (
+                f"memo {group.memo} stands where 0 or 1 belongs; run: microloan verify, then restore a backup"
+            )
             raise IntegrityBroken(subject=f"accrual rows of bucket {span.bucket}", reason=reason)
         loans = {
             "product": group.product,
@@ -244,8 +245,8 @@ class _Busy:
     """A loan on its walk through the days of a span."""
 
     row: dict[str, Any]  # as it is to be written, once a close has changed it
-    rows: Sequence[Any]  # the formulas that hold now
-    day_count: int
+    line: Any  # its accrual row as it was found
+    rows: Sequence[AccrualRow]  # the formulas that hold now, once a close has made them
     since: date  # the day whose night they are the first to earn
     next_close: date  # the day whose close is the next in which something happens
     changed: bool = False
@@ -258,7 +259,7 @@ class _Busy:
             "tenant": span.unit.tenant, "bucket": span.bucket, "id": own.loan, "product": own.product,
             "currency": own.currency, "class": own.class_, "memo": own.memo,
         }  # fmt: skip
-        return cls(row, lines, own.day_count, span.days[0], next_close)
+        return cls(row, own, (), span.days[0], next_close)
 
 
 def _walk_busy_loans(span: _Span, due: closing.DueLines) -> None:
@@ -295,6 +296,8 @@ def _walk_together(span: _Span, due: closing.DueLines) -> None:
     for loan_id, lines in due.lines.items():
         loan = _Busy.of(span, lines, next_close)
         try:
+            if len(lines) > 1:
+                raise LookupError(f"it has {len(lines)} accrual rows instead of one")
             accruals += _walk(span, loan, events[loan_id])
         except closing.DAMAGED as fault:
             _hold(span, loan, fault)
@@ -318,7 +321,7 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
             _as_found(row, close.dawn)
         refresh_figures(row, close.morning)
         gone = close.morning.status == "closed"
-        columns = [] if gone else [accrual_columns(row, life, each) for each in close.rows]
+        columns = [] if gone else [accrual_columns(row, life, close.rows)]
         change = moved(close.dawn, close.morning)
         # From here on nothing fails: a loan posts all of a close or nothing of it.
         _quiet_nights(span, loan, close.day)
@@ -329,7 +332,7 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
         loan.row, loan.rows, loan.since, loan.changed = row, close.rows, close.day + _DAY, True
         if gone:
             return []
-        loan.next_close = max(loan.since, min([each.next_action for each in close.rows]) - _DAY)
+        loan.next_close = max(loan.since, close.rows[0].next_action - _DAY)
     _quiet_nights(span, loan, span.end)
     return columns
 
@@ -345,10 +348,10 @@ def _quiet_nights(span: _Span, loan: _Busy, until: date) -> None:
     """Post the nights after the days from ``since`` to, not including, *until*."""
     if until <= loan.since:
         return
-    count: DayCount = "30E/360" if loan.day_count else "actual"
+    count: DayCount = "30E/360" if loan.line.day_count else "actual"
     days = span.days[(loan.since - span.days[0]).days : (until - span.days[0]).days]
     ends = [day_number(day, count) for day in (*days, until)]
-    for formula in loan.rows:
+    for formula in loan.rows or running_totals(as_columns(loan.line), until):
         totals = [booked(formula, end) for end in ends]
         for day, (before, after) in zip(days, pairwise(totals), strict=True):
             span.earn(day, loan.row, formula.component, after - before)

@@ -6,7 +6,7 @@ day, refresh the caches, tell other systems. Source: SEMANTICS 6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -195,7 +195,7 @@ class Dossier:
         others = [
             row for row in self.accruals if row["loan"] != loan.id
         ]  # one command may settle a loan twice
-        self.accruals = others + [accrual_columns(loan.row, life, row) for row in after.rows]
+        self.accruals = others + ([accrual_columns(loan.row, life, after.rows)] if after.rows else [])
         if not loan.new:
             self.changed.append(loan.row)
         loan.life, loan._state = life, after.state
@@ -255,20 +255,35 @@ def refresh_figures(row: dict[str, Any], state: LoanState) -> None:
     row["oldest_due"] = state.oldest_due
 
 
-def accrual_columns(loan: dict[str, Any], life: LoanLife, row: AccrualRow) -> dict[str, Any]:
-    """An accrual row as it is stored."""
+def accrual_columns(loan: dict[str, Any], life: LoanLife, rows: Sequence[AccrualRow]) -> dict[str, Any]:
+    """A loan's running totals, of interest and where there is any of penalty, as its one accrual row stores them."""
     terms = life.terms
     assert terms is not None, "a loan without terms accrues nothing"
+    row, penalty = rows[0], rows[1] if len(rows) > 1 else None
     assert (row.class_, row.memo) == (loan["class"], loan["memo"]), "accrual row and state differ in class"
-    if row.whole > INT64:
-        reason = f"owes {row.component} of {row.whole} minor units, more than the book can hold"
-        raise EventRefused(code="sum_too_large", subject=loan["id"], reason=reason)
+    assert penalty is None or penalty.den == row.den, "interest and penalty over two denominators"
+    for each in rows:
+        if each.whole > INT64:
+            reason = f"owes {each.component} of {each.whole} minor units, more than the book can hold"
+            raise EventRefused(code="sum_too_large", subject=loan["id"], reason=reason)
     return {
         "tenant": loan["tenant"], "bucket": loan["bucket"], "product": loan["product"], "class": row.class_,
-        "memo": row.memo, "component": row.component, "loan": loan["id"], "currency": loan["currency"],
+        "memo": row.memo, "loan": loan["id"], "currency": loan["currency"],
         "day_count": DAY_COUNTS[terms.day_count], "anchor_n": row.anchor_n, "whole": row.whole, "q": row.q,
-        "rem": row.rem, "m": row.m, "den": row.den, "next_action": row.next_action,
+        "rem": row.rem, "m": row.m, "den": row.den,
+        "penalty_whole": penalty and penalty.whole, "penalty_q": penalty and penalty.q,
+        "penalty_rem": penalty and penalty.rem, "penalty_m": penalty and penalty.m, "next_action": row.next_action,
     }  # fmt: skip
+
+
+def running_totals(line: Mapping[str, Any], until: date) -> tuple[AccrualRow, ...]:
+    """The running totals of a stored accrual row, good *until* a day; the inverse of :func:`accrual_columns`."""
+    class_, memo, anchor_n, den = line["class"], line["memo"], line["anchor_n"], line["den"]
+    return tuple(
+        AccrualRow(component, class_, memo, anchor_n, line[whole], line[q], line[rem], line[m], den, until)
+        for component, (whole, q, rem, m) in lending.RUNNING.items()
+        if line[whole] is not None
+    )
 
 
 def _refuse_if_held(row: Any) -> None:

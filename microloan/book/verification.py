@@ -7,8 +7,9 @@ offers and the book itself. A row that cannot be read is named, and the look goe
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -26,7 +27,7 @@ from ..store.kept_lines import EVENT, NOTICE, Kept
 from ..store.unit import Unit
 from . import answers, four_eyes, on_file, seals
 from .attendance import Attendance, decided_by
-from .dossier import DAY_COUNTS, accrual_columns, as_columns
+from .dossier import DAY_COUNTS, accrual_columns, as_columns, running_totals
 from .lender import four_eyes_on_file, provision_rates
 from .lives import LoanLife, balances, fault_told, read_life
 from .offers import content_line
@@ -291,7 +292,7 @@ def _loan(
         if stored[name] != recomputed:
             book.differs(f"loan_{name}", loan.id, stored[name], recomputed)
     if loan.held_through is None:
-        expected = [accrual_columns(stored | told | caches, life, row) for row in there.rows]
+        expected = [accrual_columns(stored | told | caches, life, there.rows)] if there.rows else []
         _accruals(book, kept, loan.id, life, expected, day)
     return there.state.principal, told["drawn_minor"] if there.state.status == "pending" else 0
 
@@ -332,43 +333,51 @@ def _accruals(
     kept: Kept,
     loan: str,
     life: LoanLife,
-    expected: Iterable[dict[str, Any]],
+    expected: list[dict[str, Any]],
     day: date,
 ) -> None:
     """The stored formulas are those of replay, whatever day they are anchored on, and hold until the same day."""
-    wanted = {row["component"]: row for row in expected}
-    stored = {row.component: as_columns(row) for row in kept.accruals.get(loan, [])}
+    stored = [as_columns(row) for row in kept.accruals.get(loan, [])]
     if not any(lost.table == "ml_accrual" and lost.key == loan for lost in kept.damaged):
-        book.compare("accrual_rows", loan, sorted(stored), sorted(wanted))
-    for component in stored.keys() & wanted.keys():
-        mine, theirs, subject = stored[component], wanted[component], f"{loan} {component}"
+        book.compare(
+            "accrual_rows", loan, *([[*_formulas(row)] for row in rows] for rows in (stored, expected))
+        )
+    for mine, theirs in itertools.product(stored, expected):
         for name in ("product", "class", "memo", "currency", "day_count"):
-            book.compare(f"accrual_{name}", subject, mine[name], theirs[name])
-        _formula(book, subject, mine, theirs, day)
+            book.compare(f"accrual_{name}", loan, mine[name], theirs[name])
+        found, told, convention = _formulas(mine), _formulas(theirs), _convention(mine["day_count"])
+        for component in found.keys() & told.keys():
+            _formula(book, f"{loan} {component}", found[component], told[component], day, convention)
         if mine["next_action"] != theirs["next_action"] and not _as_written(life, mine):
-            book.differs("accrual_next_action", subject, mine["next_action"], theirs["next_action"])
+            book.differs("accrual_next_action", loan, mine["next_action"], theirs["next_action"])
 
 
-def _formula(book: _Book, subject: str, mine: dict[str, Any], theirs: dict[str, Any], day: date) -> None:
+def _formulas(row: dict[str, Any]) -> dict[str, AccrualRow]:
+    """The running totals of an accrual row by component."""
+    return {each.component: each for each in running_totals(row, row["next_action"])}
+
+
+def _formula(
+    book: _Book, subject: str, mine: AccrualRow, theirs: AccrualRow, day: date, convention: DayCount
+) -> None:
     """Today's and tomorrow's totals are the same; and so is every later one, since all that makes them is."""
-    convention = _convention(mine["day_count"])
     today = day_number(day, convention)
     stored, told = _anchored_on(mine, today), _anchored_on(theirs, today)
     if stored == told:
         return
     tomorrow = day_number(date.fromordinal(day.toordinal() + 1), convention)
-    totals = [[booked(_row(row), n) for n in (today, tomorrow)] for row in (mine, theirs)]
+    totals = [[booked(row, n) for n in (today, tomorrow)] for row in (mine, theirs)]
     if totals[0] != totals[1]:
         book.differs("accrual_total", subject, *totals)
     else:
         book.differs("accrual_formula", subject, stored, told)
 
 
-def _anchored_on(row: dict[str, Any], n: int) -> tuple[int, int, int, int, int]:
+def _anchored_on(row: AccrualRow, n: int) -> tuple[int, int, int, int, int]:
     """A formula (whole, q, rem, m, den) as it reads when it is anchored on another day number."""
-    q, m, den, passed = row["q"], row["m"], row["den"], n - row["anchor_n"]
-    above, rem = divmod(row["rem"] + m * passed, den)
-    return row["whole"] + q * passed + above, q, rem, m, den
+    passed = n - row.anchor_n
+    above, rem = divmod(row.rem + row.m * passed, row.den)
+    return row.whole + row.q * passed + above, row.q, rem, row.m, row.den
 
 
 def _as_written(life: LoanLife, row: dict[str, Any]) -> bool:
@@ -386,11 +395,6 @@ def _as_written(life: LoanLife, row: dict[str, Any]) -> bool:
 
 def _convention(day_count: int) -> DayCount:
     return "30E/360" if day_count == DAY_COUNTS["30E/360"] else "actual"
-
-
-def _row(row: dict[str, Any]) -> AccrualRow:
-    named = ("component", "class", "memo", "anchor_n", "whole", "q", "rem", "m", "den", "next_action")
-    return AccrualRow(*(row[name] for name in named))
 
 
 # --- the whole book --------------------------------------------------------------------------------------------------

@@ -88,7 +88,8 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class AccrualRow(NamedTuple):
-    """Interest (or penalty) of one loan as a formula, good from ``anchor_n`` until ``next_action``.
+    """Interest (or penalty) of one loan as a formula, good from ``anchor_n`` until ``next_action``; a loan that has both
+    has them over one denominator.
 
     Booked in total at day number n: ``whole + q·u + (rem + m·u) // den`` with ``u = n - anchor_n``; the half-up rounding
     lies inside ``rem``. All fields fit in 64 bits until ``next_action``.

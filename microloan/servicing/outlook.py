@@ -10,7 +10,7 @@ from datetime import date
 
 from ..days import LAST_DAY
 from ..money import half_up_div
-from .accrual import AccrualRow, formula, nights_that_fit, number_of
+from .accrual import INT64, AccrualRow, formula, nights_that_fit, number_of
 from .delinquency import classification
 from .fold import FAR, Fallen, Fold
 from .state import Due, ScheduleRow
@@ -63,7 +63,7 @@ def _ahead(loan: Fold) -> Iterator[Fallen]:
 def running_totals(loan: Fold) -> tuple[AccrualRow, ...]:
     """Contract interest, and penalty if there is any, as formulas that hold until something happens by itself.
 
-    Both name the same next action: from then on neither counts, the loan is replayed.
+    Both name the same denominator and the same next action: from then on neither counts, the loan is replayed.
     """
     asleep = loan.written_off or any(first <= loan.day < until for first, until in loan.pauses)
     base, late_base = (0, 0) if asleep else loan.bases()
@@ -89,7 +89,7 @@ def _total(
     above, q, rem, m, den = formula(carry, slope, loan.den)
     stop = min(action, loan.day + nights_that_fit(whole + above, q, rem, m, den) // 3)
     if stop <= loan.day:  # more than 64 bits: no formula, replay it every day
-        return loan.day + 1, (whole + half_up_div(carry, loan.den), 0, 0, 0, 2)
+        return loan.day + 1, (whole + half_up_div(carry, loan.den), 0, 0, 0, den if den <= INT64 else 2)
     return stop, (whole + above, q, rem, m, den)
 
 

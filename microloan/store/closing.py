@@ -1,7 +1,7 @@
 """Statements of the close of day: the set pass over the accrual rows, loans with something happening, provisions, seals.
 
 f(n) = whole + q·u + (rem + m·u) / den with u = n − anchor_n, all integers; the close of T posts Σ f(T+1) − f(T) per
-product, class, memo and component. Source: ARCHITECTURE (the accrual row), SEMANTICS 6 and 7.
+product, class and memo, of interest and of penalty. Source: ARCHITECTURE (the accrual row), SEMANTICS 6 and 7.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ from ..errors import EventRefused
 from ..servicing.accrual import INT64
 from .chain import Digest
 from .damaged import FAULTS
-from .lending import Row, at, columns, facility, fixed, keyed
+from .lending import RUNNING, Row, at, columns, facility, fixed, keyed
 from .sums import summed, sums
 from .tables_closing import PROVISIONS, SEALS
 from .tables_lending import ACCRUALS, EVENTS, FACILITIES, JOURNAL, LOANS
@@ -47,7 +47,7 @@ from .upserts import upsert
 from .writes import Writes
 
 _A = ACCRUALS.c
-_GROUP = (_A.product, _A["class"], _A.memo, _A.component)
+_GROUP = (_A.product, _A["class"], _A.memo)
 # Days as the numbers they are stored as: one that is no day of the calendar holds its loan and stops no other.
 _action = type_coerce(_A.next_action, Integer)
 _ACTION_DAYS = (
@@ -143,9 +143,15 @@ def night_totals(unit: Unit, bucket: int, days: Sequence[date]) -> list[GroupNig
     rows = summed(unit, lambda halves: _nights(len(days), halves), len(_GROUP), values)
     currency = unit.book.currency  # a book has one, and so have its products
     return [
-        GroupNights(product, class_, memo, component, currency, _per_night(totals))
-        for product, class_, memo, component, *totals in rows
+        GroupNights(product, class_, memo, component, currency, _per_night(ends))
+        for product, class_, memo, *totals in rows
+        for component, ends in _by_component(totals)
     ]
+
+
+def _by_component(totals: Sequence[int]) -> Iterator[tuple[str, Sequence[int]]]:
+    each = len(totals) // len(RUNNING)
+    return ((component, totals[n * each : (n + 1) * each]) for n, component in enumerate(RUNNING))
 
 
 def _per_night(ends: Sequence[int]) -> tuple[int, ...]:
@@ -160,35 +166,43 @@ def _nights(nights: int, halves: bool) -> Any:
 
     Neither holds ``whole``, so that a sum stays far from 64 bits. Truncating division floors: no operand is below zero.
     """
-    ends = range(nights + 1)
-    earned = [_both_counts(_night)] if nights == 1 else [_both_counts(_end, place) for place in ends]
+    formulas: list[Any] = [_night] if nights == 1 else [partial(_end, place) for place in range(nights + 1)]
+    earned = [
+        total
+        for whole, *numbers in RUNNING.values()
+        for total in sums(
+            *(_both_counts(formula, *(_A[name] for name in numbers)) for formula in formulas),
+            halves=halves,
+            where=_A[whole].is_not(None) if _A[whole].nullable else None,
+        )
+    ]
     return (
-        select(*_GROUP, *sums(*earned, halves=halves))
+        select(*_GROUP, *earned)
         .where(*keyed(ACCRUALS), _A.next_action > bindparam("last", type_=_A.next_action.type))
         .group_by(*_GROUP)
         .order_by(*_GROUP)
     )
 
 
-def _both_counts(formula: Any, *place: int) -> Any:
-    return case((_A.day_count == 0, formula("actual", *place)), else_=formula("thirty", *place))
+def _both_counts(formula: Any, *running: Any) -> Any:
+    return case((_A.day_count == 0, formula("actual", *running)), else_=formula("thirty", *running))
 
 
-def _night(count: str) -> Any:
+def _night(count: str, q: Any, rem: Any, m: Any) -> Any:
     now, then = _number(count, 0), _number(count, 1)
-    return _A.q * (then - now) + _fraction(then) - _fraction(now)
+    return q * (then - now) + _fraction(then, rem, m) - _fraction(now, rem, m)
 
 
-def _end(count: str, place: int) -> Any:
-    return _A.q * (_number(count, place) - _number(count, 0)) + _fraction(_number(count, place))
+def _end(place: int, count: str, q: Any, rem: Any, m: Any) -> Any:
+    return q * (_number(count, place) - _number(count, 0)) + _fraction(_number(count, place), rem, m)
 
 
 def _number(count: str, place: int) -> BindParameter[int]:
     return bindparam(f"{count}_{place}", type_=_A.anchor_n.type)
 
 
-def _fraction(n: Any) -> Any:
-    return (_A.rem + _A.m * (n - _A.anchor_n)) // _A.den
+def _fraction(n: Any, rem: Any, m: Any) -> Any:
+    return (rem + m * (n - _A.anchor_n)) // _A.den
 
 
 # --- loans to which something happens --------------------------------------------------------------------------------
@@ -200,7 +214,10 @@ DAMAGED = (*FAULTS, IntegrityError, DataError)
 
 @dataclass(frozen=True, slots=True)
 class DueLines:
-    """Accrual rows by loan, of one next action (an ordinal): all there are after the id *after* up to the id *last*."""
+    """Accrual rows by loan, of one next action (an ordinal): all there are after the id *after* up to the id *last*.
+
+    A loan has one; where a damaged book has several of it, they are here together.
+    """
 
     action: int
     after: str
@@ -233,13 +250,13 @@ def due_lines(unit: Unit, bucket: int, last: date, most: int) -> Iterator[DueLin
 
 def _due_on(unit: Unit, bucket: int, action: int, after: str, most: int) -> tuple[dict[str, list[Row]], bool]:
     """The lines of the next loans, and whether there are others after them."""
-    # A loan has at most two rows and both carry one day: with one row more than asked for, no loan is cut in two.
-    values = {"bucket": bucket, "action": action, "after": after, "most": 2 * most + 1}
+    # One row more than asked for, whose loan waits: so no loan is cut in two.
+    values = {"bucket": bucket, "action": action, "after": after, "most": most + 1}
     rows = unit.execute(_DUE_ON, values).all()
     lines: dict[str, list[Row]] = {}
     for row in rows:
         lines.setdefault(row.loan, []).append(row)
-    more = len(rows) > 2 * most
+    more = len(rows) > most
     if more:
         lines.popitem()
     return lines, more

@@ -41,9 +41,7 @@ _EVENTS_OF = (
 )  # fmt: skip
 _LOANS_OF = select(*columns(LOANS)).where(*keyed(LOANS), LOANS.c.facility.in_(_IDS))
 _ACCRUALS_OF = select(*columns(ACCRUALS)).where(
-    *keyed(ACCRUALS, "product", "class", "memo"),
-    ACCRUALS.c.component.in_(("interest", "penalty")),
-    ACCRUALS.c.loan.in_(_IDS),
+    *keyed(ACCRUALS, "product", "class", "memo"), ACCRUALS.c.loan.in_(_IDS)
 )
 _ACCRUALS_ANYWHERE = select(*columns(ACCRUALS)).where(*keyed(ACCRUALS), ACCRUALS.c.loan.in_(_IDS))
 _OFFERS_OF = select(OFFERS).where(*keyed(OFFERS), OFFERS.c.id.in_(_IDS))

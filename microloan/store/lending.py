@@ -88,20 +88,19 @@ LOAN_CHANGES = (
     "terms", "start", "maturity", "status", "principal_minor", "credit_minor", "class", "memo", "oldest_due",
     "held_through", "held_reason",
 )  # fmt: skip
+#: What an accrual row has running totals of, and the columns of each: whole, q, rem, m; all empty where there is none.
+RUNNING = {
+    "interest": ("whole", "q", "rem", "m"),
+    "penalty": ("penalty_whole", "penalty_q", "penalty_rem", "penalty_m"),
+}
 _SET_FACILITY = Writes(
     update(FACILITIES).where(*at(FACILITIES, "id")).values({n: bindparam(n) for n in _FACILITY_CHANGES})
 )
 _SET_LOANS = Writes(
     update(LOANS).where(*at(LOANS, "id")).values({n: bindparam(f"new_{n}") for n in LOAN_CHANGES})
 )
-# Both components by name, so that the whole key is given; as literals, since executemany expands no lists.
-_COMPONENTS = (fixed("interest"), fixed("penalty"))
 _DROP_ACCRUALS = Writes(
-    delete(ACCRUALS).where(
-        *at(ACCRUALS, "product", "class", "memo"),
-        ACCRUALS.c.loan == bindparam("of_id"),
-        ACCRUALS.c.component.in_(_COMPONENTS),
-    )
+    delete(ACCRUALS).where(*at(ACCRUALS, "product", "class", "memo"), ACCRUALS.c.loan == bindparam("of_id"))
 )
 
 

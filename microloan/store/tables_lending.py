@@ -235,18 +235,24 @@ class EventRow(Base, table=True):
 
 
 class AccrualLine(Base, table=True):
-    """The running total of one component of one loan as a formula of the day number (ARCHITECTURE, the accrual row).
+    """The running totals of one loan as formulas of the day number (ARCHITECTURE, the accrual row): of contract interest,
+    and in ``penalty_…`` of penalty where there is any, over the same denominator.
 
     Led by product and class, so that the close reads it in the order in which it posts. One row per loan that is not closed.
     """
 
     __tablename__ = "ml_accrual"
     __table_args__ = table_args(
-        among("component", "interest", "penalty"),
         CheckConstraint(FLAG.format("memo"), name="memo"),
         CheckConstraint(FLAG.format("day_count"), name="day_count"),
         CheckConstraint(
             "den > 0 AND rem >= 0 AND rem < den AND m >= 0 AND m < den AND q >= 0", name="formula"
+        ),
+        CheckConstraint(
+            "(penalty_q IS NULL) = (penalty_whole IS NULL) AND (penalty_q IS NULL) = (penalty_rem IS NULL) "
+            "AND (penalty_q IS NULL) = (penalty_m IS NULL) AND (penalty_q IS NULL OR (penalty_q >= 0 "
+            "AND penalty_rem >= 0 AND penalty_rem < den AND penalty_m >= 0 AND penalty_m < den))",
+            name="penalty",
         ),
         Index(None, "tenant", "bucket", "next_action", "loan"),
         rowid=False,
@@ -256,7 +262,6 @@ class AccrualLine(Base, table=True):
     product: str = Field(primary_key=True, sa_type=Text)
     class_: str = Field(primary_key=True, sa_type=Text, sa_column_kwargs={"name": "class"})
     memo: int = Field(primary_key=True, sa_type=BigInt)
-    component: str = Field(primary_key=True, sa_type=Text)
     loan: str = Field(primary_key=True, sa_type=Text)
     currency: str = Field(sa_type=Text)
     day_count: int = Field(sa_type=BigInt)  # 0 actual, 1 30E/360
@@ -266,6 +271,10 @@ class AccrualLine(Base, table=True):
     rem: int = Field(sa_type=BigInt)
     m: int = Field(sa_type=BigInt)
     den: int = Field(sa_type=BigInt)
+    penalty_whole: int | None = Field(default=None, nullable=True, sa_type=BigInt)
+    penalty_q: int | None = Field(default=None, nullable=True, sa_type=BigInt)
+    penalty_rem: int | None = Field(default=None, nullable=True, sa_type=BigInt)
+    penalty_m: int | None = Field(default=None, nullable=True, sa_type=BigInt)
     next_action: date = Field(sa_type=Day)
 
 

@@ -65,6 +65,20 @@ def test_a_next_action_on_no_day_is_worked_out_anew(counter: Counter, action: in
     counter.must_be_sound()
 
 
+def test_a_loan_with_two_accrual_rows_is_held_before_either_is_believed(counter: Counter) -> None:
+    loans = [lend(counter, f"m-{n}") for n in range(3)]
+    names = "tenant, bucket, product, memo, loan, currency, day_count, anchor_n, whole, q, rem, m, den, next_action"
+    twin = (
+        f"INSERT INTO ml_accrual (class, {names}) SELECT 'loss', {names} FROM ml_accrual WHERE loan = :loan"
+    )
+    spoil(counter, twin, loans[1])
+    report = counter.close_until(START + timedelta(days=9))
+    assert [(held.loan_id, held.reason) for held in report.held] == [
+        (loans[1], "LookupError: it has 2 accrual rows instead of one")
+    ]
+    assert counter.book.loan(loans[0]).status == "overdue"
+
+
 def test_a_loan_without_a_row_is_named_by_every_close_that_meets_it(counter: Counter) -> None:
     loans = [lend(counter, f"m-{n}") for n in range(3)]
     spoil(counter, "UPDATE ml_loan SET id = 'loan-00-nobody' WHERE id = :loan", loans[1])

@@ -17,6 +17,7 @@ from microloan.money import MAX_MINOR, to_major
 from microloan.rates import Rate
 from microloan.servicing.accrual import INT64, AccrualRow, booked, formula, nights_that_fit
 from microloan.store.closing import night_totals
+from microloan.store.lending import RUNNING
 from microloan.store.tables_lending import ACCRUALS
 from microloan.store.unit import Unit
 
@@ -27,35 +28,42 @@ COUNTS: tuple[DayCount, DayCount] = ("actual", "30E/360")
 DENOMINATORS = (1, 10**5, 360 * 10**8, 365 * 10**12, 2**58 - 1, INT64 // 4)
 
 
+Totals = tuple[AccrualRow, ...]  # of one loan, over one denominator
+
+
 @st.composite
-def rows(draw: st.DrawFn) -> tuple[AccrualRow, int, int]:
-    """A formula as far from its anchor as its next action allows; its day count, and how many nights it has left."""
+def rows(draw: st.DrawFn) -> tuple[Totals, int]:
+    """The formulas of a loan as far from their anchor as its next action allows, with or without penalty; its day count."""
     den = draw(st.sampled_from(DENOMINATORS))
     most = draw(st.sampled_from((10_000, 10**12, MAX_MINOR, INT64 // 8)))
-    slope = draw(st.integers(0, most * den))
-    carry = draw(st.integers(0, MAX_MINOR * den))
-    above, q, rem, m, row_den = formula(carry, slope, den)
-    reach = nights_that_fit(above, q, rem, m, row_den) // 3
+    components = draw(st.sampled_from((("interest",), ("interest", "penalty"))))
+    figures = [
+        formula(draw(st.integers(0, MAX_MINOR * den)), draw(st.integers(0, most * den)), den)
+        for _ in components
+    ]
+    reach = min(nights_that_fit(*each) for each in figures) // 3
     count = draw(st.sampled_from((0, 1)))
     left = draw(st.integers(1, 31))
     offset = max(0, min(reach, 3_000_000) - 3 * left)
     n = day_number(START, COUNTS[count]) - draw(st.sampled_from((0, offset)))
     action = START + timedelta(days=left + 1 if reach > 3 * left else 1)
-    return AccrualRow("interest", "normal", 0, n, above, q, rem, m, row_den, action), count, left
+    pairs = zip(components, figures, strict=True)
+    return tuple(AccrualRow(component, "normal", 0, n, *each, action) for component, each in pairs), count
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_rows=st.lists(rows(), min_size=1, max_size=30), nights=st.integers(1, 31))
 def test_the_set_pass_equals_unbounded_integers(
-    counter: Counter, given_rows: list[tuple[AccrualRow, int, int]], nights: int
+    counter: Counter, given_rows: list[tuple[Totals, int]], nights: int
 ) -> None:
     days = [START + timedelta(days=n) for n in range(nights)]
 
     def compare(unit: Unit) -> None:
-        lines = [stored(row, count, number) for number, (row, count, _) in enumerate(given_rows)]
+        lines = [stored(rows, count, number) for number, (rows, count) in enumerate(given_rows)]
         unit.connection.execute(insert(ACCRUALS), lines)
-        found = {group.memo: group.totals for group in night_totals(unit, 0, days)}
-        assert found == expected(given_rows, days)
+        found = {group.component: group.totals for group in night_totals(unit, 0, days)}
+        told = expected(given_rows, days)
+        assert found == (told and {"penalty": (0,) * nights} | told)
         raise Undone
 
     with pytest.raises(Undone):
@@ -66,24 +74,30 @@ class Undone(Exception):
     """Rolls a transaction back."""
 
 
-def stored(row: AccrualRow, count: int, number: int) -> dict[str, Any]:
-    return {
+def stored(rows: Totals, count: int, number: int) -> dict[str, Any]:
+    row = rows[0]
+    line: dict[str, Any] = {
         "tenant": "main", "bucket": 0, "product": "extreme", "class": row.class_, "memo": row.memo,
-        "component": row.component, "loan": f"loan-00-{number}", "currency": "CNY", "day_count": count,
-        "anchor_n": row.anchor_n, "whole": row.whole, "q": row.q, "rem": row.rem, "m": row.m, "den": row.den,
-        "next_action": row.next_action,
+        "loan": f"loan-00-{number}", "currency": "CNY", "day_count": count, "anchor_n": row.anchor_n,
+        "den": row.den, "next_action": row.next_action,
     }  # fmt: skip
+    for component, names in RUNNING.items():
+        (figures,) = [
+            (each.whole, each.q, each.rem, each.m) for each in rows if each.component == component
+        ] or [(None,) * len(names)]
+        line |= dict(zip(names, figures, strict=True))
+    return line
 
 
-def expected(given_rows: list[tuple[AccrualRow, int, int]], days: list[date]) -> dict[int, tuple[int, ...]]:
+def expected(given_rows: list[tuple[Totals, int]], days: list[date]) -> dict[str, tuple[int, ...]]:
     """What the nights earn, counted in Python, on rows whose next action lies after the span."""
-    sums: dict[int, list[int]] = defaultdict(lambda: [0] * len(days))
-    for row, count, _ in given_rows:
-        if row.next_action > days[-1] + timedelta(days=1):
+    sums: dict[str, list[int]] = defaultdict(lambda: [0] * len(days))
+    for rows, count in given_rows:
+        for row in rows if rows[0].next_action > days[-1] + timedelta(days=1) else ():
             for place, day in enumerate(days):
                 now, then = (day_number(each, COUNTS[count]) for each in (day, day + timedelta(days=1)))
-                sums[row.memo][place] += booked(row, then) - booked(row, now)
-    return {memo: tuple(totals) for memo, totals in sums.items()}
+                sums[row.component][place] += booked(row, then) - booked(row, now)
+    return {component: tuple(totals) for component, totals in sums.items()}
 
 
 @pytest.mark.parametrize(
@@ -110,15 +124,16 @@ def test_a_month_whose_sum_passes_64_bits_is_exact_by_night(counter: Counter) ->
     action, first = START + timedelta(days=33), START.toordinal()
     assert nights_that_fit(0, q, 1, 1, 3) // 3 >= 33
     given_rows = [
-        (AccrualRow("interest", "normal", 0, first, 0, q + n, 1, 1, 3, action), 0, 31) for n in range(40)
+        (tuple(AccrualRow(name, "normal", 0, first, 0, q + n, 1, 1, 3, action) for name in RUNNING), 0)
+        for n in range(40)
     ]
     assert 40 * q * 31 > INT64
 
     def compare(unit: Unit) -> None:
-        lines = [stored(row, count, number) for number, (row, count, _) in enumerate(given_rows)]
+        lines = [stored(rows, count, number) for number, (rows, count) in enumerate(given_rows)]
         unit.connection.execute(insert(ACCRUALS), lines)
-        (group,) = night_totals(unit, 0, days)
-        assert group.totals == expected(given_rows, days)[0]
+        found = {group.component: group.totals for group in night_totals(unit, 0, days)}
+        assert found == expected(given_rows, days)
         raise Undone
 
     with pytest.raises(Undone):
@@ -129,7 +144,7 @@ def test_a_month_whose_sum_passes_64_bits_is_exact_by_night(counter: Counter) ->
 def test_a_night_above_64_bits_closes_nothing_and_says_so(counter: Counter, many: int) -> None:
     q, rest = INT64 // 400, START + timedelta(days=40)
     row = AccrualRow("interest", "normal", 0, START.toordinal(), 0, q, 1, 0, 2, rest)
-    lines = [stored(row, 0, number) for number in range(many)]
+    lines = [stored((row,), 0, number) for number in range(many)]
     counter.book._desk.write(lambda unit: unit.connection.execute(insert(ACCRUALS), lines))
     if many * q <= INT64:
         counter.close_until(START + timedelta(days=1))

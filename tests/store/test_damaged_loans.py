@@ -200,7 +200,7 @@ def test_a_held_loan_with_other_damage_in_its_row_is_still_listed(counter: Count
     assert counter.close_until(START + timedelta(days=26)).resting == first.held == counter.book.held()
 
 
-def test_an_accrual_row_of_no_component_stops_the_close_and_names_the_way(counter: Counter) -> None:
+def test_an_accrual_row_in_no_ledger_stops_the_close_and_names_the_way(counter: Counter) -> None:
     """Bits that turned in the file get past a check that looked when the row was written: no account is guessed."""
     loan = counter.loan(counter.line())
     engine = create_engine(counter.url)
@@ -208,11 +208,11 @@ def test_an_accrual_row_of_no_component_stops_the_close_and_names_the_way(counte
         if counter.url.startswith("sqlite"):
             connection.execute(text("PRAGMA ignore_check_constraints = ON"))
         else:
-            connection.execute(text("ALTER TABLE ml_accrual DROP CONSTRAINT ck_ml_accrual_component"))
-        connection.execute(text("UPDATE ml_accrual SET component = 'intdrest'"))
+            connection.execute(text("ALTER TABLE ml_accrual DROP CONSTRAINT ck_ml_accrual_memo"))
+        connection.execute(text("UPDATE ml_accrual SET memo = 5"))
     engine.dispose()
     counter.clock.set_day(START + timedelta(days=1))
-    with pytest.raises(IntegrityBroken, match=r"'intdrest 0' stands where .* run: microloan verify"):
+    with pytest.raises(IntegrityBroken, match=r"memo 5 stands where .* run: microloan verify"):
         counter.book.close_day()
     assert counter.book.settings().open_day == START
     assert loan.id in {finding.subject for finding in counter.book.verify().findings}

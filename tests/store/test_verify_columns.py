@@ -7,12 +7,13 @@ a draw is priced on these columns, caps and reports read them, other systems are
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from microloan.book.loanbook import LoanBook
 from microloan.book.results import Finding
@@ -140,6 +141,41 @@ def test_a_changed_column_is_named_and_nothing_else(lender: Counter, code: str) 
     assert codes(lender) == [code]
 
 
+def a_late_loan(counter: Counter) -> None:
+    """A loan that fell due unpaid and earns penalty."""
+    counter.loan(counter.line(), "300000", days=3)
+    counter.close_until(date(2017, 5, 20))
+    counter.must_be_sound()
+
+
+NONE_AT_ALL = "penalty_whole = NULL, penalty_q = NULL, penalty_rem = NULL, penalty_m = NULL"
+PENALTY = {
+    "penalty_q = penalty_q + 1": "accrual_total",
+    "penalty_whole = penalty_whole + 1": "accrual_total",
+    "penalty_rem = penalty_rem + 1": "accrual_formula",
+    "penalty_m = penalty_m + 1": "accrual_formula",
+    NONE_AT_ALL: "accrual_rows",
+}
+
+
+@pytest.mark.parametrize("change", PENALTY)
+def test_a_changed_running_total_of_penalty_is_named_and_nothing_else(having: Having, change: str) -> None:
+    late = having(a_late_loan)
+    damage(late.url, f"UPDATE ml_accrual SET {change}")
+    assert codes(late) == [PENALTY[change]]
+
+
+@pytest.mark.parametrize("column", ["penalty_whole", "penalty_q", "penalty_rem", "penalty_m"])
+@pytest.mark.parametrize(("life", "value"), [(a_late_loan, "NULL"), (a_week, "0")])
+def test_a_running_total_of_penalty_is_whole_or_not_there(
+    having: Having, life: Callable[[Counter], None], column: str, value: str
+) -> None:
+    counter = having(life)
+    with pytest.raises(IntegrityError, match="ck_ml_accrual_penalty"):
+        damage(counter.url, f"UPDATE ml_accrual SET {column} = {value}")
+    assert found(counter) == ()
+
+
 ALSO = {
     "a zone nobody knows": ("UPDATE ml_book SET zone = 'Mars/Olympus'", "book_zone"),
     "an action that comes too early": (
@@ -147,6 +183,10 @@ ALSO = {
         "accrual_next_action",
     ),
     "a fraction added every day": ("UPDATE ml_accrual SET m = m + 1", "accrual_formula"),
+    "penalty of a loan that owes none": (
+        "UPDATE ml_accrual SET penalty_whole = 0, penalty_q = 0, penalty_rem = 0, penalty_m = 0",
+        "accrual_rows",
+    ),
     "a fee answered higher": (
         "UPDATE ml_command SET result = replace(result, '\"10.00\"', '\"99.00\"') WHERE key = 'k-2'",
         "answer_amount",

@@ -20,7 +20,6 @@ def _create_accrual() -> None:
         sa.Column("product", sa.Text(), nullable=False),
         sa.Column("class", sa.Text(), nullable=False),
         sa.Column("memo", BIG, nullable=False),
-        sa.Column("component", sa.Text(), nullable=False),
         sa.Column("loan", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("day_count", BIG, nullable=False),
@@ -30,16 +29,25 @@ def _create_accrual() -> None:
         sa.Column("rem", BIG, nullable=False),
         sa.Column("m", BIG, nullable=False),
         sa.Column("den", BIG, nullable=False),
+        sa.Column("penalty_whole", BIG, nullable=True),
+        sa.Column("penalty_q", BIG, nullable=True),
+        sa.Column("penalty_rem", BIG, nullable=True),
+        sa.Column("penalty_m", BIG, nullable=True),
         sa.Column("next_action", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint(
-            "tenant", "bucket", "product", "class", "memo", "component", "loan", name=op.f("pk_ml_accrual")
+            "tenant", "bucket", "product", "class", "memo", "loan", name=op.f("pk_ml_accrual")
         ),
-        sa.CheckConstraint("component IN ('interest', 'penalty')", name=op.f("ck_ml_accrual_component")),
         sa.CheckConstraint("memo IN (0, 1)", name=op.f("ck_ml_accrual_memo")),
         sa.CheckConstraint("day_count IN (0, 1)", name=op.f("ck_ml_accrual_day_count")),
         sa.CheckConstraint(
             "den > 0 AND rem >= 0 AND rem < den AND m >= 0 AND m < den AND q >= 0",
             name=op.f("ck_ml_accrual_formula"),
+        ),
+        sa.CheckConstraint(
+            "(penalty_q IS NULL) = (penalty_whole IS NULL) AND (penalty_q IS NULL) = (penalty_rem IS NULL) "
+            "AND (penalty_q IS NULL) = (penalty_m IS NULL) AND (penalty_q IS NULL OR (penalty_q >= 0 "
+            "AND penalty_rem >= 0 AND penalty_rem < den AND penalty_m >= 0 AND penalty_m < den))",
+            name=op.f("ck_ml_accrual_penalty"),
         ),
         sqlite_strict=True,
         sqlite_with_rowid=False,
