@@ -36,7 +36,7 @@ from microloan.book.loanbook import LoanBook
 from microloan.errors import MicroloanError
 from microloan.rates import Rate
 from microloan.store.base import open_engine, writing
-from microloan.store.writes import Writes
+from microloan.store.writes import Writes, _in_row
 
 DAY = date(2020, 6, 30)
 LIMIT = 500_000_00
@@ -105,10 +105,13 @@ def recorded(book: LoanBook, tape: Tape) -> Iterator[None]:
     def core(_connection: Any, statement: Any, many: Any, one: Any, _options: Any) -> None:
         tape.core.append((statement, list(many) or dict(one)))
 
-    def run(writes: Writes, connection: Any, rows: Any) -> None:
+    def run(writes: Writes, connection: Any, rows: Any) -> int:
         if rows:
-            tape.core.append((writes.statement, [dict(row) for row in rows]))
-        straight(writes, connection, rows)
+            names = writes.statement.compile(dialect=engine.dialect).params
+            tape.core.append(
+                (writes.statement, [{name: row[_in_row(name)] for name in names} for row in rows])
+            )
+        return straight(writes, connection, rows)
 
     def bare(_c: Any, _cursor: Any, statement: str, values: Any, _x: Any, many: bool) -> None:
         if not statement.startswith("BEGIN"):

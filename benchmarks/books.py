@@ -17,10 +17,11 @@ from typing import Any
 
 from sqlalchemy import Table, insert, select
 
+from microloan.accounting.position import balances
 from microloan.accounting.provisions import provision, provision_postings
 from microloan.book import notices, offers
 from microloan.book.closing import seal_days
-from microloan.book.lives import balances, read_life
+from microloan.book.lives import read_life
 from microloan.book.loanbook import LoanBook
 from microloan.products import Product
 from microloan.rates import Rate

@@ -6,6 +6,8 @@ Source: SEMANTICS 6 (double entry, one posting rule) and 5 (non-accrual).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..servicing.state import LoanState
 
 #: Account keys; a chart of accounts gives them names and codes. Debits are positive.
@@ -42,6 +44,9 @@ CLASSED_ACCOUNTS = frozenset(
 )
 
 Position = dict[str, int]
+
+#: Balances by their key in the ledger: account, and class where the account is kept by class.
+Balances = dict[tuple[str, str], int]
 
 
 def position(state: LoanState) -> Position:
@@ -117,12 +122,38 @@ def _waived(state: LoanState) -> int:
     return state.principal_waived + state.interest_waived + state.penalty_waived + state.fees_waived
 
 
-def difference(before: Position, after: Position) -> Position:
-    """What must be posted to get from one position to another; zeros left out.
+def balances(state: LoanState) -> Balances:
+    """A state's position with the class beside each account that carries it; sums to zero.
 
-    >>> difference({"cash": -100, "principal": 100}, {"cash": -100, "principal": 90, "write_off_expense": 10})
-    {'principal': -10, 'write_off_expense': 10}
+    >>> from datetime import date
+    >>> balances(LoanState(as_of=date(2017, 5, 2), status="active", principal=100, drawn=100))
+    {('cash', ''): -100, ('principal', 'normal'): 100}
     """
-    accounts = [account for account in ACCOUNTS if account in before or account in after]
-    moved = {account: after.get(account, 0) - before.get(account, 0) for account in accounts}
-    return {account: amount for account, amount in moved.items() if amount}
+    keys = _keys(state.classification)
+    return {keys[account]: amount for account, amount in position(state).items()}
+
+
+def moved(before: LoanState, after: LoanState) -> Balances:
+    """What must be posted to get from one state to another; a change of class moves balances. Zeros left out.
+
+    >>> from datetime import date
+    >>> lent = LoanState(as_of=date(2017, 5, 2), status="active", principal=100, drawn=100)
+    >>> moved(lent, lent._replace(principal=90, received=10))
+    {('cash', ''): 10, ('principal', 'normal'): -10}
+    """
+    was, becomes = position(before), position(after)
+    if was == becomes and before.classification == after.classification:
+        return {}
+    keys = _keys(before.classification)
+    change = {keys[account]: -amount for account, amount in was.items()}
+    keys = _keys(after.classification)
+    for account, amount in becomes.items():
+        key = keys[account]
+        change[key] = change.get(key, 0) + amount
+    return {key: amount for key, amount in change.items() if amount}
+
+
+@lru_cache(maxsize=64)
+def _keys(class_: str) -> dict[str, tuple[str, str]]:
+    """The balance key of each account for loans of a class."""
+    return {account: (account, class_ if account in CLASSED_ACCOUNTS else "") for account in ACCOUNTS}

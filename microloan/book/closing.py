@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
+from ..accounting.position import Balances, moved
 from ..clock import local_date
 from ..days import DayCount, day_number
 from ..errors import EventRefused, IntegrityBroken, PartlyClosed, Retryable
@@ -27,9 +28,9 @@ from ..store.chain import GENESIS, Digest, canonical_json, sha256
 from ..store.unit import Unit
 from . import notices
 from .desk import Desk
-from .dossier import Dossier, accrual_columns, as_columns, refresh_figures, running_totals
+from .dossier import Dossier, accrual_columns, as_columns, cached_figures, running_totals
 from .lender import provision_rates_on
-from .lives import Balances, moved, read_life, stored
+from .lives import read_life, stored
 from .provided import Provided
 from .results import CloseReport, Held, Loan
 from .views import loan_view
@@ -316,10 +317,8 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
     columns: list[dict[str, Any]] = []
     for close in passages(terms, life.events, loan.next_close, span.days[-1]):
         assert close.morning.principal == close.dawn.principal, "a morning does not change principal"
-        row = dict(loan.row)
-        if not loan.changed:
-            _as_found(row, close.dawn)
-        refresh_figures(row, close.morning)
+        found = {} if loan.changed else _as_found(loan.row, close.dawn)
+        row = loan.row | found | cached_figures(close.morning)
         gone = close.morning.status == "closed"
         columns = [] if gone else [accrual_columns(row, life, close.rows)]
         change = moved(close.dawn, close.morning)
@@ -337,11 +336,12 @@ def _walk(span: _Span, loan: _Busy, events: Sequence[Any]) -> list[dict[str, Any
     return columns
 
 
-def _as_found(row: dict[str, Any], dawn: LoanState) -> None:
-    """What a loan's row must hold before the first close that changes it, as its accrual rows and its events tell."""
-    row["had_class"], row["had_memo"] = row["class"], row["memo"]
-    row["had_status"], row["had_credit_minor"] = dawn.status, dawn.credit_balance
-    row["had_oldest_due"] = dawn.oldest_due
+def _as_found(told: Mapping[str, Any], dawn: LoanState) -> dict[str, Any]:
+    """What a loan's row must hold before the first close that changes it, as its accrual row and its events tell."""
+    return {
+        "had_class": told["class"], "had_memo": told["memo"], "had_status": dawn.status,
+        "had_credit_minor": dawn.credit_balance, "had_oldest_due": dawn.oldest_due,
+    }  # fmt: skip
 
 
 def _quiet_nights(span: _Span, loan: _Busy, until: date) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from ..accounting.position import Balances, moved
 from ..errors import EventRefused
 from ..servicing.accrual import INT64, AccrualRow
 from ..servicing.events import Event, Reversed, event_payload
@@ -19,7 +20,7 @@ from ..servicing.state import LoanState
 from ..store import lending
 from ..store.chain import canonical_json, row_hash
 from ..store.unit import Unit, bucket_in
-from .lives import Balances, LoanLife, moved, read_life, stored
+from .lives import LoanLife, read_life, stored
 
 #: Statuses of a loan whose money is out and not all back.
 RUNNING = ("active", "overdue", "written_off")
@@ -241,18 +242,20 @@ def as_columns(row: Any) -> dict[str, Any]:
 
 def refresh_loan(row: dict[str, Any], life: LoanLife, state: LoanState) -> None:
     """A loan row's cached figures from its state; ``start`` and ``terms`` stay what they were when a payout is reversed."""
-    refresh_figures(row, state)
+    row |= cached_figures(state)
     row["maturity"] = life.maturity or row["maturity"]
 
 
-def refresh_figures(row: dict[str, Any], state: LoanState) -> None:
-    """What passing time may change of a loan's row."""
-    row["status"] = state.status
-    row["principal_minor"] = state.principal
-    row["credit_minor"] = state.credit_balance
-    row["class"] = state.classification
-    row["memo"] = int(state.non_accrual)
-    row["oldest_due"] = state.oldest_due
+def cached_figures(state: LoanState) -> dict[str, Any]:
+    """What a loan's row keeps of its state, and passing time may change."""
+    return {
+        "status": state.status,
+        "principal_minor": state.principal,
+        "credit_minor": state.credit_balance,
+        "class": state.classification,
+        "memo": int(state.non_accrual),
+        "oldest_due": state.oldest_due,
+    }
 
 
 def accrual_columns(loan: dict[str, Any], life: LoanLife, rows: Sequence[AccrualRow]) -> dict[str, Any]:

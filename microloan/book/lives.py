@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from ..accounting.position import ACCOUNTS, CLASSED_ACCOUNTS, position
 from ..errors import LoanDamaged, MicroloanError
 from ..rates import Rate
 from ..servicing.accrual import AccrualRow
@@ -24,9 +23,6 @@ from ..terms import LoanTerms, Method
 
 #: Events of a loan that replay does not read: the draw and its payout.
 DRAWN, CONFIRMED, FAILED = "drawn", "payout_confirmed", "payout_failed"
-
-#: A balance key of the ledger: account, and class where the account is kept by class.
-Balances = dict[tuple[str, str], int]
 
 
 @dataclass(frozen=True)
@@ -200,33 +196,7 @@ def parse_terms(text: str) -> LoanTerms:
     return LoanTerms.from_text(text)
 
 
-def balances(state: LoanState) -> Balances:
-    """A state's position with the class beside each account that carries it; sums to zero."""
-    keys = _keys(state.classification)
-    return {keys[account]: amount for account, amount in position(state).items()}
-
-
-def moved(before: LoanState, after: LoanState) -> Balances:
-    """What must be posted to get from one state to another; a change of class moves balances. Zeros left out."""
-    was, becomes = position(before), position(after)
-    if was == becomes and before.classification == after.classification:
-        return {}
-    keys = _keys(before.classification)
-    change = {keys[account]: -amount for account, amount in was.items()}
-    keys = _keys(after.classification)
-    for account, amount in becomes.items():
-        key = keys[account]
-        change[key] = change.get(key, 0) + amount
-    return {key: amount for key, amount in change.items() if amount}
-
-
-@lru_cache(maxsize=64)
-def _keys(class_: str) -> dict[str, tuple[str, str]]:
-    """The balance key of each account for loans of a class."""
-    return {account: (account, class_ if account in CLASSED_ACCOUNTS else "") for account in ACCOUNTS}
-
-
 __all__ = [
-    "CONFIRMED", "DRAWN", "FAILED", "Balances", "LoanLife", "balances", "fault_told", "moved", "parse_rate",
-    "parse_terms", "read_event", "read_life", "stored",
+    "CONFIRMED", "DRAWN", "FAILED", "LoanLife", "fault_told", "parse_rate", "parse_terms", "read_event", "read_life",
+    "stored",
 ]  # fmt: skip

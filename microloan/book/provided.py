@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from ..accounting.position import Balances
 from ..accounting.provisions import provision, provision_postings
 from ..store import closing
 from ..store.unit import Unit
-from .lives import Balances
 
 _Group = tuple[str, str]  # product and currency
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from ..accounting.position import balances
 from ..accounting.provisions import provision, provision_postings
 from ..days import DayCount, day_number
 from ..errors import IntegrityBroken
@@ -27,9 +28,9 @@ from ..store.kept_lines import EVENT, NOTICE, Kept
 from ..store.unit import Unit
 from . import answers, four_eyes, on_file, seals
 from .attendance import Attendance, decided_by
-from .dossier import DAY_COUNTS, accrual_columns, as_columns, running_totals
+from .dossier import DAY_COUNTS, accrual_columns, as_columns, cached_figures, running_totals
 from .lender import four_eyes_on_file, provision_rates
-from .lives import LoanLife, balances, fault_told, read_life
+from .lives import LoanLife, fault_told, read_life
 from .offers import content_line
 from .results import Finding, VerifyReport
 from .told import line_told, loan_told, signed_told
@@ -285,7 +286,7 @@ def _loan(
     except FAULTS as fault:
         book.differs("loan_unreadable", loan.id, loan.held_reason or "", fault_told(fault)[:200])
         return loan.principal_minor, 0
-    caches = _caches(there.state)
+    caches = cached_figures(there.state)
     _owed(book, line, there.state)
     stored = as_columns(loan)
     for name, recomputed in (told | caches).items():
@@ -315,17 +316,6 @@ def _owed(book: _Book, line: Mapping[str, Any], state: LoanState) -> None:
     group = (line["bucket"], product, currency, state.classification)
     owed = position.get(("principal", state.classification), 0)
     book.principal[group] = book.principal.get(group, 0) + owed
-
-
-def _caches(state: LoanState) -> dict[str, Any]:
-    return {
-        "status": state.status,
-        "principal_minor": state.principal,
-        "credit_minor": state.credit_balance,
-        "class": state.classification,
-        "memo": int(state.non_accrual),
-        "oldest_due": state.oldest_due,
-    }
 
 
 def _accruals(

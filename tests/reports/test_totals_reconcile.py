@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from microloan.book.lives import balances
+from microloan.accounting.position import balances
 from microloan.book.reporting import _Asked, _paid_out, _past
 from microloan.money import to_major
 from microloan.reports.vintage import MARKS

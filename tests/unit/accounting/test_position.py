@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from microloan.accounting.position import difference, position
+from microloan.accounting.position import moved, position
 from microloan.accounting.provisions import SHIPPED_RATES, provision
 from microloan.servicing.replay import replay
 from microloan.servicing.scenario import read_scenario
+from microloan.servicing.state import LoanState
 
 TERMS = {
     "method": "anytime", "principal": "10000.00", "rate": "0.05%/day", "start": "2024-03-01", "term": "90d",
@@ -15,14 +16,31 @@ TERMS = {
 }  # fmt: skip
 
 
-def position_on(day: date, *events: dict[str, object]) -> dict[str, int]:
+def state_on(day: date, *events: dict[str, object]) -> LoanState:
     scenario = read_scenario({"terms": TERMS, "events": list(events)})
-    return position(replay(scenario.terms, scenario.events, day))
+    return replay(scenario.terms, scenario.events, day)
+
+
+def position_on(day: date, *events: dict[str, object]) -> dict[str, int]:
+    return position(state_on(day, *events))
 
 
 def test_a_night_earns_interest_and_nothing_else() -> None:
-    before, after = position_on(date(2024, 3, 1)), position_on(date(2024, 3, 2))
-    assert difference(before, after) == {"interest_receivable": 500, "interest_income": -500}
+    before, after = state_on(date(2024, 3, 1)), state_on(date(2024, 3, 2))
+    assert moved(before, after) == {("interest_receivable", "normal"): 500, ("interest_income", ""): -500}
+
+
+def test_a_change_of_class_moves_what_is_kept_by_class() -> None:
+    before = state_on(date(2024, 8, 28))
+    after = before._replace(classification="loss")
+    assert moved(before, after) == {
+        ("principal", before.classification): -1000000,
+        ("principal", "loss"): 1000000,
+        ("interest_receivable", before.classification): -45000,
+        ("interest_receivable", "loss"): 45000,
+        ("penalty_receivable", before.classification): -67500,
+        ("penalty_receivable", "loss"): 67500,
+    }
 
 
 def test_beyond_90_days_past_due_unpaid_interest_leaves_income() -> None:
@@ -64,12 +82,11 @@ def test_a_write_off_costs_principal_and_fees_and_takes_unpaid_interest_out_of_i
 def test_what_comes_back_after_a_write_off_is_recovery_income() -> None:
     off = {"id": "w", "type": "write_off", "date": date(2024, 6, 9)}
     back = {"id": "r", "type": "recover", "date": date(2024, 7, 9), "amount": "600.00"}
-    moved = difference(position_on(date(2024, 7, 9), off), position_on(date(2024, 7, 9), off, back))
-    assert moved == {
-        "cash": 60000,
-        "recovery_income": -60000,
-        "written_off_claim": -60000,
-        "written_off_contra": 60000,
+    assert moved(state_on(date(2024, 7, 9), off), state_on(date(2024, 7, 9), off, back)) == {
+        ("cash", ""): 60000,
+        ("recovery_income", ""): -60000,
+        ("written_off_claim", ""): -60000,
+        ("written_off_contra", ""): 60000,
     }
 
 
