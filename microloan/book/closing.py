@@ -247,20 +247,19 @@ class _Busy:
 
     row: dict[str, Any]  # as it is to be written, once a close has changed it
     line: Any  # its accrual row as it was found
-    rows: Sequence[AccrualRow]  # the formulas that hold now, once a close has made them
-    since: date  # the day whose night they are the first to earn
+    since: date  # the day whose night is the first that is still to be posted
     next_close: date  # the day whose close is the next in which something happens
+    rows: Sequence[AccrualRow] = ()  # the formulas that hold now, where they are no longer those of the line
     changed: bool = False
 
     @classmethod
-    def of(cls, span: _Span, lines: Sequence[Any], next_close: date) -> _Busy:
-        """A loan as its accrual rows have it."""
-        own = lines[0]
+    def of(cls, span: _Span, line: Any, next_close: date) -> _Busy:
+        """A loan as its accrual row has it."""
         row = {
-            "tenant": span.unit.tenant, "bucket": span.bucket, "id": own.loan, "product": own.product,
-            "currency": own.currency, "class": own.class_, "memo": own.memo,
+            "tenant": span.unit.tenant, "bucket": span.bucket, "id": line.loan, "product": line.product,
+            "currency": line.currency, "class": line.class_, "memo": line.memo,
         }  # fmt: skip
-        return cls(row, own, (), span.days[0], next_close)
+        return cls(row, line, span.days[0], next_close)
 
 
 def _walk_busy_loans(span: _Span, due: closing.DueLines) -> None:
@@ -295,7 +294,7 @@ def _walk_together(span: _Span, due: closing.DueLines) -> None:
     changed, accruals = [], []
     next_close, events = span.waking(due), closing.due_events(span.unit, span.bucket, due)
     for loan_id, lines in due.lines.items():
-        loan = _Busy.of(span, lines, next_close)
+        loan = _Busy.of(span, lines[0], next_close)
         try:
             if len(lines) > 1:
                 raise LookupError(f"it has {len(lines)} accrual rows instead of one")
@@ -373,7 +372,7 @@ def _hold_unread(span: _Span, due: closing.DueLines, fault: Exception) -> None:
     Where even that is refused, the rows stay: it earns nothing by them, and every close names it again.
     """
     ((loan_id, lines),) = due.lines.items()
-    loan = _Busy.of(span, lines, span.waking(due))
+    loan = _Busy.of(span, lines[0], span.waking(due))
     try:
         with span.unit.connection.begin_nested():
             if closing.hold(span.unit, span.bucket, loan_id, loan.next_close, _told(fault)):

@@ -120,12 +120,7 @@ def _recomputed(
                 progress(book.facilities, total)
         book.apart(f"bucket {bucket.bucket} seals", _seals, unit, book, bucket, seal)
         if since is None:
-            book.compare(
-                "accrual_count",
-                f"bucket {bucket.bucket}",
-                verifying.accruals_in(unit, bucket.bucket),
-                book.accruals,
-            )
+            _accruals_counted(unit, book, bucket.bucket)
         book.accruals = 0
         book.apart(
             f"bucket {bucket.bucket}",
@@ -340,6 +335,16 @@ def _accruals(
             _formula(book, f"{loan} {component}", found[component], told[component], day, convention)
         if mine["next_action"] != theirs["next_action"] and not _as_written(life, mine):
             book.differs("accrual_next_action", loan, mine["next_action"], theirs["next_action"])
+
+
+def _accruals_counted(unit: Unit, book: _Book, bucket: int) -> None:
+    """Where a bucket has more accrual rows than its loans were found to have, the loans with several are named."""
+    there = verifying.accruals_in(unit, bucket)
+    if there == book.accruals:
+        return
+    book.differs("accrual_count", f"bucket {bucket}", there, book.accruals)
+    for loan, rows in verifying.loans_with_several_accruals(unit, bucket):
+        book.differs("accrual_rows", loan, rows, 1)
 
 
 def _formulas(row: dict[str, Any]) -> dict[str, AccrualRow]:

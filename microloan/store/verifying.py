@@ -65,6 +65,13 @@ _INITS = select(COMMANDS.c.request_hash).where(
     COMMANDS.c.tenant == bindparam("tenant"), COMMANDS.c.operation == "init"
 )
 _ACCRUALS_IN = select(func.count()).select_from(ACCRUALS).where(*keyed(ACCRUALS))
+_SEVERAL = (
+    select(ACCRUALS.c.loan, func.count())
+    .where(*keyed(ACCRUALS))
+    .group_by(ACCRUALS.c.loan)
+    .having(func.count() > 1)
+    .order_by(ACCRUALS.c.loan)
+)
 _HASHES_AT = select(EVENTS.c.facility, EVENTS.c.hash).where(
     *keyed(EVENTS, "seq"), EVENTS.c.facility.in_(_IDS)
 )
@@ -177,6 +184,11 @@ def init_hashes(unit: Unit) -> set[str]:
 def accruals_in(unit: Unit, bucket: int) -> int:
     """How many accrual rows a bucket has."""
     return int(unit.execute(_ACCRUALS_IN, {"bucket": bucket}).scalar())
+
+
+def loans_with_several_accruals(unit: Unit, bucket: int) -> list[tuple[str, int]]:
+    """The loans of a bucket with more than one accrual row, and how many each has; every row of the bucket is read."""
+    return [(loan, rows) for loan, rows in unit.execute(_SEVERAL, {"bucket": bucket})]
 
 
 def event_hashes(unit: Unit, bucket: int, events: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:

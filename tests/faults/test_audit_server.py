@@ -23,14 +23,6 @@ from tests.store.counter import Counter
 pytestmark = pytest.mark.postgres
 
 
-@pytest.fixture
-def counter(postgres_url: str) -> Iterator[Counter]:
-    """An open book on 1 May 2017."""
-    made = Counter(postgres_url).init(buckets=3)
-    yield made
-    made.book.close()
-
-
 @contextmanager
 def away(url: str, seconds: float) -> Iterator[None]:
     """Every connection ends and no new one is taken, until so many seconds have passed."""

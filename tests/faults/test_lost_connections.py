@@ -20,14 +20,6 @@ from tests.store.counter import Counter
 pytestmark = pytest.mark.postgres
 
 
-@pytest.fixture
-def counter(postgres_url: str) -> Iterator[Counter]:
-    """An open book on 1 May 2017."""
-    made = Counter(postgres_url).init(buckets=3)
-    yield made
-    made.book.close()
-
-
 def end_all_others(url: str) -> None:
     """What an administrator, or a restart of the server, does to every connection."""
     name = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)

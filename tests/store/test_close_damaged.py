@@ -72,6 +72,9 @@ def test_a_loan_with_two_accrual_rows_is_held_before_either_is_believed(counter:
         f"INSERT INTO ml_accrual (class, {names}) SELECT 'loss', {names} FROM ml_accrual WHERE loan = :loan"
     )
     spoil(counter, twin, loans[1])
+    named = [(finding.code, finding.subject) for finding in counter.book.verify().findings]
+    assert named[-1] == ("accrual_rows", loans[1])
+    assert {code for code, _ in named} == {"accrual_count", "accrual_rows"}
     report = counter.close_until(START + timedelta(days=9))
     assert [(held.loan_id, held.reason) for held in report.held] == [
         (loans[1], "LookupError: it has 2 accrual rows instead of one")
