@@ -294,10 +294,10 @@ def _walk_together(span: _Span, due: closing.DueLines) -> None:
     changed, accruals = [], []
     next_close, events = span.waking(due), closing.due_events(span.unit, span.bucket, due)
     for loan_id, lines in due.lines.items():
+        if len(lines) > 1:
+            raise LookupError(f"it has {len(lines)} accrual rows instead of one")
         loan = _Busy.of(span, lines[0], next_close)
         try:
-            if len(lines) > 1:
-                raise LookupError(f"it has {len(lines)} accrual rows instead of one")
             accruals += _walk(span, loan, events[loan_id])
         except closing.DAMAGED as fault:
             _hold(span, loan, fault)
@@ -350,10 +350,11 @@ def _quiet_nights(span: _Span, loan: _Busy, until: date) -> None:
     count: DayCount = "30E/360" if loan.line.day_count else "actual"
     days = span.days[(loan.since - span.days[0]).days : (until - span.days[0]).days]
     ends = [day_number(day, count) for day in (*days, until)]
-    for formula in loan.rows or running_totals(as_columns(loan.line), until):
-        totals = [booked(formula, end) for end in ends]
+    formulas = loan.rows or running_totals(as_columns(loan.line), until)
+    booked_at = {formula.component: [booked(formula, end) for end in ends] for formula in formulas}
+    for component, totals in booked_at.items():
         for day, (before, after) in zip(days, pairwise(totals), strict=True):
-            span.earn(day, loan.row, formula.component, after - before)
+            span.earn(day, loan.row, component, after - before)
     loan.since = until
 
 
@@ -372,17 +373,18 @@ def _hold_unread(span: _Span, due: closing.DueLines, fault: Exception) -> None:
     Where even that is refused, the rows stay: it earns nothing by them, and every close names it again.
     """
     ((loan_id, lines),) = due.lines.items()
-    loan = _Busy.of(span, lines[0], span.waking(due))
+    day = span.waking(due)
     try:
         with span.unit.connection.begin_nested():
-            if closing.hold(span.unit, span.bucket, loan_id, loan.next_close, _told(fault)):
+            if closing.hold(span.unit, span.bucket, loan_id, day, _told(fault)):
                 closing.drop_accruals(span.unit, span.bucket, due)
             else:
                 fault = LookupError(_NO_ROW)
-            _quiet_nights(span, loan, loan.next_close)
+            for line in lines:
+                _quiet_nights(span, _Busy.of(span, line, day), day)
     except closing.DAMAGED:
         pass
-    span.done.held.append(Held(loan_id, loan.next_close, _told(fault)))
+    span.done.held.append(Held(loan_id, day, _told(fault)))
 
 
 def _told(fault: Exception) -> str:

@@ -280,12 +280,15 @@ def accrual_columns(loan: dict[str, Any], life: LoanLife, rows: Sequence[Accrual
 
 
 def running_totals(line: Mapping[str, Any], until: date) -> tuple[AccrualRow, ...]:
-    """The running totals of a stored accrual row, good *until* a day; the inverse of :func:`accrual_columns`."""
+    """The running totals of a stored accrual row, good *until* a day; the inverse of :func:`accrual_columns`.
+
+    One of which a damaged row has only a part is not there, as it is not in the sums of the set pass.
+    """
     class_, memo, anchor_n, den = line["class"], line["memo"], line["anchor_n"], line["den"]
     return tuple(
-        AccrualRow(component, class_, memo, anchor_n, line[whole], line[q], line[rem], line[m], den, until)
-        for component, (whole, q, rem, m) in lending.RUNNING.items()
-        if line[whole] is not None
+        AccrualRow(component, class_, memo, anchor_n, *figures, den, until)  # type: ignore[call-arg]
+        for component, names in lending.RUNNING.items()
+        if None not in (figures := [line[name] for name in names])
     )
 
 

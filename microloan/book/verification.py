@@ -287,9 +287,9 @@ def _loan(
     for name, recomputed in (told | caches).items():
         if stored[name] != recomputed:
             book.differs(f"loan_{name}", loan.id, stored[name], recomputed)
-    if loan.held_through is None:
-        expected = [accrual_columns(stored | told | caches, life, there.rows)] if there.rows else []
-        _accruals(book, kept, loan.id, life, expected, day)
+    earns = there.rows and loan.held_through is None
+    expected = [accrual_columns(stored | told | caches, life, there.rows)] if earns else []
+    _accruals(book, kept, loan.id, life, expected, day)
     return there.state.principal, told["drawn_minor"] if there.state.status == "pending" else 0
 
 
@@ -324,9 +324,7 @@ def _accruals(
     """The stored formulas are those of replay, whatever day they are anchored on, and hold until the same day."""
     stored = [as_columns(row) for row in kept.accruals.get(loan, [])]
     if not any(lost.table == "ml_accrual" and lost.key == loan for lost in kept.damaged):
-        book.compare(
-            "accrual_rows", loan, *([[*_formulas(row)] for row in rows] for rows in (stored, expected))
-        )
+        book.compare("accrual_rows", loan, *([_filled(row) for row in rows] for rows in (stored, expected)))
     for mine, theirs in itertools.product(stored, expected):
         for name in ("product", "class", "memo", "currency", "day_count"):
             book.compare(f"accrual_{name}", loan, mine[name], theirs[name])
@@ -338,13 +336,18 @@ def _accruals(
 
 
 def _accruals_counted(unit: Unit, book: _Book, bucket: int) -> None:
-    """Where a bucket has more accrual rows than its loans were found to have, the loans with several are named."""
+    """Where a bucket has other accrual rows than its loans were found to have, those that lie astray are named."""
     there = verifying.accruals_in(unit, bucket)
     if there == book.accruals:
         return
     book.differs("accrual_count", f"bucket {bucket}", there, book.accruals)
-    for loan, rows in verifying.loans_with_several_accruals(unit, bucket):
-        book.differs("accrual_rows", loan, rows, 1)
+    for row, own in verifying.accruals_astray(unit, bucket):
+        book.differs("accrual_rows", row.loan, (row.product, row.class_, row.memo), own)
+
+
+def _filled(row: Mapping[str, Any]) -> list[str]:
+    """The columns of its running totals that an accrual row has."""
+    return [name for names in lending.RUNNING.values() for name in names if row[name] is not None]
 
 
 def _formulas(row: dict[str, Any]) -> dict[str, AccrualRow]:

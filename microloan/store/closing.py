@@ -216,7 +216,7 @@ DAMAGED = (*FAULTS, IntegrityError, DataError)
 class DueLines:
     """Accrual rows by loan, of one next action (an ordinal): all there are after the id *after* up to the id *last*.
 
-    A loan has one; where a damaged book has several of it, they are here together.
+    A loan has one; where a damaged book has several of it for that day, they are here together.
     """
 
     action: int
@@ -250,13 +250,15 @@ def due_lines(unit: Unit, bucket: int, last: date, most: int) -> Iterator[DueLin
 
 def _due_on(unit: Unit, bucket: int, action: int, after: str, most: int) -> tuple[dict[str, list[Row]], bool]:
     """The lines of the next loans, and whether there are others after them."""
-    # One row more than asked for, whose loan waits: so no loan is cut in two.
+    # One row more than asked for, whose loan waits: so no loan is cut in two, not even one that has several rows.
     values = {"bucket": bucket, "action": action, "after": after, "most": most + 1}
     rows = unit.execute(_DUE_ON, values).all()
     lines: dict[str, list[Row]] = {}
     for row in rows:
         lines.setdefault(row.loan, []).append(row)
     more = len(rows) > most
+    if more and len(lines) == 1:
+        return _due_on(unit, bucket, action, after, 2 * most)
     if more:
         lines.popitem()
     return lines, more

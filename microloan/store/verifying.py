@@ -24,7 +24,7 @@ from ..days import day_number
 from .base import Day
 from .damaged import Damaged, readable
 from .kept_lines import BATCH, Kept, batches, kept_lines
-from .lending import Row, fixed, keyed
+from .lending import Row, columns, fixed, keyed
 from .tables_closing import SEALS
 from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OFFERS, OUTBOX
 from .tables_underwriting import DECISIONS
@@ -65,12 +65,20 @@ _INITS = select(COMMANDS.c.request_hash).where(
     COMMANDS.c.tenant == bindparam("tenant"), COMMANDS.c.operation == "init"
 )
 _ACCRUALS_IN = select(func.count()).select_from(ACCRUALS).where(*keyed(ACCRUALS))
-_SEVERAL = (
-    select(ACCRUALS.c.loan, func.count())
-    .where(*keyed(ACCRUALS))
-    .group_by(ACCRUALS.c.loan)
-    .having(func.count() > 1)
-    .order_by(ACCRUALS.c.loan)
+_PLACED = ("product", "class", "memo")
+_ASTRAY = (
+    select(*columns(ACCRUALS)[2:6], *(LOANS.c[name].label(f"own_{name}") for name in _PLACED))
+    .join_from(
+        ACCRUALS,
+        LOANS,
+        and_(
+            LOANS.c.tenant == ACCRUALS.c.tenant,
+            LOANS.c.bucket == ACCRUALS.c.bucket,
+            LOANS.c.id == ACCRUALS.c.loan,
+        ),
+    )
+    .where(*keyed(ACCRUALS), or_(*(ACCRUALS.c[name] != LOANS.c[name] for name in _PLACED)))
+    .order_by(ACCRUALS.c.loan, ACCRUALS.c["class"])
 )
 _HASHES_AT = select(EVENTS.c.facility, EVENTS.c.hash).where(
     *keyed(EVENTS, "seq"), EVENTS.c.facility.in_(_IDS)
@@ -186,9 +194,13 @@ def accruals_in(unit: Unit, bucket: int) -> int:
     return int(unit.execute(_ACCRUALS_IN, {"bucket": bucket}).scalar())
 
 
-def loans_with_several_accruals(unit: Unit, bucket: int) -> list[tuple[str, int]]:
-    """The loans of a bucket with more than one accrual row, and how many each has; every row of the bucket is read."""
-    return [(loan, rows) for loan, rows in unit.execute(_SEVERAL, {"bucket": bucket})]
+def accruals_astray(unit: Unit, bucket: int) -> list[tuple[Row, tuple[str, str, int]]]:
+    """The accrual rows of a bucket that do not lie under product, class and memo of their loan, and what these are.
+
+    Every accrual row and loan of the bucket is read.
+    """
+    rows = unit.execute(_ASTRAY, {"bucket": bucket})
+    return [(row, (row.own_product, row.own_class, row.own_memo)) for row in rows]
 
 
 def event_hashes(unit: Unit, bucket: int, events: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:

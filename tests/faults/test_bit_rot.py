@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from microloan.errors import IntegrityBroken, NotFound
+from microloan.errors import IntegrityBroken, NotFound, StorageFailed
 from tests.store.counter import START, Counter
 
 LOAN_EVENTS = 12
@@ -67,9 +67,11 @@ OTHER_WORDS = {
 
 @pytest.fixture
 def counter(tmp_path: Path) -> Counter:
-    """A book in a file with a loan and some closed days."""
+    """A book in a file with some closed days, a loan that owes penalty and one that does not."""
     made = Counter(f"sqlite:///{tmp_path / 'book.db'}").init()
-    made.loan(made.line(), "1000", days=3)
+    line = made.line()
+    made.loan(line, "1000", days=3)
+    made.loan(line, "1000", days=90)
     made.close_until(START + timedelta(days=4))
     return made
 
@@ -229,6 +231,16 @@ def changed_unseen(
     return {name for name in changed if name.split(".")[-1] not in OTHER_WORDS.get(name.split(".")[0], ())}
 
 
+def refused_by_the_backup(counter: Counter) -> bool:
+    """A backup reads tables and indexes against each other: `verify` finds its rows by an index, which may be whole."""
+    try:
+        counter.book.backup(file_of(counter).with_name("rotten.copy.db"))
+    except StorageFailed:
+        return True
+    file_of(counter).with_name("rotten.copy.db").unlink()
+    return False
+
+
 @pytest.mark.parametrize("flips", [40, pytest.param(2000, marks=LONG)])
 def test_a_bit_flipped_in_the_file_is_found_out_or_touches_no_money(
     counter: Counter, tmp_path: Path, flips: int
@@ -253,7 +265,10 @@ def outcome_of(book: Counter, before: dict[str, list[dict[str, Any]]], flip: Fli
         after = contents(file_of(book))
     except sqlite3.DatabaseError:
         return "found out"
-    assert not changed_unseen(before, after), (flip, changed_unseen(before, after))
+    unseen = changed_unseen(before, after)
+    if unseen and refused_by_the_backup(book):
+        return "found out by the backup"
+    assert not unseen, (flip, unseen)
     same = hashlib.sha256(repr(before).encode()).digest() == hashlib.sha256(repr(after).encode()).digest()
     return "harmless" if same else "other words changed"
 

@@ -505,7 +505,9 @@ def morning(loan: Loan, day: date) -> None:
         return
     while loan.plan and loan.plan[0].due == day:
         fall_due(loan, day)
-    ending = [row for row in loan.dues if row.grace_ends == day and not row.bears_penalty]
+    # reading: a due that is paid has no grace any more that could end
+    unpaid = [row for row in loan.dues if row.principal + row.interest]
+    ending = [row for row in unpaid if row.grace_ends == day and not row.bears_penalty]
     for row in ending:
         end_grace(loan, row, day)
     if ending and not loan.plan:

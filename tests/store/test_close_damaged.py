@@ -65,21 +65,40 @@ def test_a_next_action_on_no_day_is_worked_out_anew(counter: Counter, action: in
     counter.must_be_sound()
 
 
-def test_a_loan_with_two_accrual_rows_is_held_before_either_is_believed(counter: Counter) -> None:
-    loans = [lend(counter, f"m-{n}") for n in range(3)]
-    names = "tenant, bucket, product, memo, loan, currency, day_count, anchor_n, whole, q, rem, m, den, next_action"
-    twin = (
-        f"INSERT INTO ml_accrual (class, {names}) SELECT 'loss', {names} FROM ml_accrual WHERE loan = :loan"
-    )
-    spoil(counter, twin, loans[1])
-    named = [(finding.code, finding.subject) for finding in counter.book.verify().findings]
-    assert named[-1] == ("accrual_rows", loans[1])
+_COPIED = (
+    "tenant, bucket, product, memo, loan, currency, day_count, anchor_n, whole, q, rem, m, den, next_action"
+)
+TWIN = (
+    f"INSERT INTO ml_accrual (class, {_COPIED}) SELECT 'loss', {_COPIED} FROM ml_accrual WHERE loan = :loan"
+)
+
+
+@pytest.mark.parametrize("most", [1, 2, 500])
+def test_a_loan_with_two_accrual_rows_is_named_and_held_when_it_falls_due(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(closing, "BATCH", most)
+    loans = [lend(counter, f"m-{n}") for n in range(4)]
+    spoil(counter, TWIN, loans[1])
+    named = {(finding.code, finding.subject) for finding in counter.book.verify().findings}
+    assert ("accrual_rows", loans[1]) in named
     assert {code for code, _ in named} == {"accrual_count", "accrual_rows"}
     report = counter.close_until(START + timedelta(days=9))
     assert [(held.loan_id, held.reason) for held in report.held] == [
         (loans[1], "LookupError: it has 2 accrual rows instead of one")
     ]
-    assert counter.book.loan(loans[0]).status == "overdue"
+    assert {counter.book.loan(loan).status for loan in loans if loan != loans[1]} == {"overdue"}
+
+
+def test_a_row_that_acts_on_another_day_is_named_also_when_its_loan_is_held(counter: Counter) -> None:
+    loan = lend(counter, "m-1")
+    later = "UPDATE ml_accrual SET next_action = next_action + 3 WHERE class = 'loss' AND loan = :loan"
+    spoil(counter, TWIN, loan)
+    spoil(counter, later, loan)
+    for days in (3, 6, 12):
+        counter.close_until(START + timedelta(days=days))
+        named = {(finding.code, finding.subject) for finding in counter.book.verify().findings}
+        assert ("accrual_rows", loan) in named, days
 
 
 def test_a_loan_without_a_row_is_named_by_every_close_that_meets_it(counter: Counter) -> None:
@@ -101,9 +120,11 @@ def test_a_credit_line_with_an_end_on_no_day_stops_no_other_from_ending(counter:
     assert [counter.book.facility(line.id).status for line in (lines[0], lines[2])] == ["expired", "expired"]
 
 
-def test_what_a_held_loan_earned_before_stays_posted_in_a_catch_up(counter: Counter, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [HOLDING["an event on no day"], TWIN])
+def test_what_a_held_loan_earned_before_stays_posted_in_a_catch_up(
+    counter: Counter, tmp_path: Path, damage: str
+) -> None:
     single = Counter(f"sqlite:///{tmp_path / 'single.db'}").init(buckets=counter.book.settings().buckets)
-    damage = HOLDING["an event on no day"]
     for one in (counter, single):
         spoil(one, damage, lend(one, "m-1"))
     held = [each for days in range(1, 9) for each in single.close_until(START + timedelta(days=days)).held]
