@@ -324,7 +324,8 @@ def _accruals(
     """The stored formulas are those of replay, whatever day they are anchored on, and hold until the same day."""
     stored = [as_columns(row) for row in kept.accruals.get(loan, [])]
     if not any(lost.table == "ml_accrual" and lost.key == loan for lost in kept.damaged):
-        book.compare("accrual_rows", loan, *([_filled(row) for row in rows] for rows in (stored, expected)))
+        there, due = ("; ".join(map(_filled, rows)) or "none" for rows in (stored, expected))
+        book.compare("accrual_rows", loan, there, due)
     for mine, theirs in itertools.product(stored, expected):
         for name in ("product", "class", "memo", "currency", "day_count"):
             book.compare(f"accrual_{name}", loan, mine[name], theirs[name])
@@ -342,12 +343,12 @@ def _accruals_counted(unit: Unit, book: _Book, bucket: int) -> None:
         return
     book.differs("accrual_count", f"bucket {bucket}", there, book.accruals)
     for row, own in verifying.accruals_astray(unit, bucket):
-        book.differs("accrual_rows", row.loan, (row.product, row.class_, row.memo), own)
+        book.differs("accrual_rows", row.loan, f"{row.product} {row.class_} {row.memo}", own)
 
 
-def _filled(row: Mapping[str, Any]) -> list[str]:
+def _filled(row: Mapping[str, Any]) -> str:
     """The columns of its running totals that an accrual row has."""
-    return [name for names in lending.RUNNING.values() for name in names if row[name] is not None]
+    return " ".join(name for names in lending.RUNNING.values() for name in names if row[name] is not None)
 
 
 def _formulas(row: dict[str, Any]) -> dict[str, AccrualRow]:

@@ -194,13 +194,13 @@ def accruals_in(unit: Unit, bucket: int) -> int:
     return int(unit.execute(_ACCRUALS_IN, {"bucket": bucket}).scalar())
 
 
-def accruals_astray(unit: Unit, bucket: int) -> list[tuple[Row, tuple[str, str, int]]]:
+def accruals_astray(unit: Unit, bucket: int) -> list[tuple[Row, str]]:
     """The accrual rows of a bucket that do not lie under product, class and memo of their loan, and what these are.
 
     Every accrual row and loan of the bucket is read.
     """
     rows = unit.execute(_ASTRAY, {"bucket": bucket})
-    return [(row, (row.own_product, row.own_class, row.own_memo)) for row in rows]
+    return [(row, f"{row.own_product} {row.own_class} {row.own_memo}") for row in rows]
 
 
 def event_hashes(unit: Unit, bucket: int, events: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
