@@ -342,8 +342,8 @@ def _accruals_counted(unit: Unit, book: _Book, bucket: int) -> None:
     if there == book.accruals:
         return
     book.differs("accrual_count", f"bucket {bucket}", there, book.accruals)
-    for row, own in verifying.accruals_astray(unit, bucket):
-        book.differs("accrual_rows", row.loan, f"{row.product} {row.class_} {row.memo}", own)
+    for loan, theirs, own in verifying.accruals_astray(unit, bucket):
+        book.differs("accrual_rows", loan, theirs, own)
 
 
 def _filled(row: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from ..days import day_number
 from .base import Day
 from .damaged import Damaged, readable
 from .kept_lines import BATCH, Kept, batches, kept_lines
-from .lending import Row, columns, fixed, keyed
+from .lending import Row, fixed, keyed
 from .tables_closing import SEALS
 from .tables_lending import ACCRUALS, COMMANDS, EVENTS, FACILITIES, LOANS, OFFERS, OUTBOX
 from .tables_underwriting import DECISIONS
@@ -42,18 +42,12 @@ _SET_SINCE = or_(
     and_(ACCRUALS.c.day_count == 0, ACCRUALS.c.anchor_n > bindparam("actual")),
     and_(ACCRUALS.c.day_count == 1, ACCRUALS.c.anchor_n > bindparam("thirty")),
 )
+_ITS_LOAN = and_(
+    ACCRUALS.c.tenant == LOANS.c.tenant, ACCRUALS.c.bucket == LOANS.c.bucket, ACCRUALS.c.loan == LOANS.c.id
+)
 _TOUCHED_SINCE = union(
     select(EVENTS.c.facility).where(*keyed(EVENTS), EVENTS.c.booked_on > bindparam("since", type_=Day)),
-    select(LOANS.c.facility)
-    .join(
-        ACCRUALS,
-        and_(
-            ACCRUALS.c.tenant == LOANS.c.tenant,
-            ACCRUALS.c.bucket == LOANS.c.bucket,
-            ACCRUALS.c.loan == LOANS.c.id,
-        ),
-    )
-    .where(*keyed(ACCRUALS), _SET_SINCE),
+    select(LOANS.c.facility).join(ACCRUALS, _ITS_LOAN).where(*keyed(ACCRUALS), _SET_SINCE),
 )
 _OFFERS_OPEN = select(OFFERS).where(*keyed(OFFERS), OFFERS.c.status == fixed("offered"))
 _DECIDED = select(DECISIONS.c.id, DECISIONS.c.merchant).where(*keyed(DECISIONS), DECISIONS.c.id.in_(_IDS))
@@ -67,16 +61,8 @@ _INITS = select(COMMANDS.c.request_hash).where(
 _ACCRUALS_IN = select(func.count()).select_from(ACCRUALS).where(*keyed(ACCRUALS))
 _PLACED = ("product", "class", "memo")
 _ASTRAY = (
-    select(*columns(ACCRUALS)[2:6], *(LOANS.c[name].label(f"own_{name}") for name in _PLACED))
-    .join_from(
-        ACCRUALS,
-        LOANS,
-        and_(
-            LOANS.c.tenant == ACCRUALS.c.tenant,
-            LOANS.c.bucket == ACCRUALS.c.bucket,
-            LOANS.c.id == ACCRUALS.c.loan,
-        ),
-    )
+    select(ACCRUALS.c.loan, *(table.c[name] for table in (ACCRUALS, LOANS) for name in _PLACED))
+    .join_from(ACCRUALS, LOANS, _ITS_LOAN)
     .where(*keyed(ACCRUALS), or_(*(ACCRUALS.c[name] != LOANS.c[name] for name in _PLACED)))
     .order_by(ACCRUALS.c.loan, ACCRUALS.c["class"])
 )
@@ -119,12 +105,7 @@ _STRAY_EVENTS = {
 _STRAYS: dict[str, Any] = {
     **_STRAY_EVENTS,
     "accrual_without_loan": select(ACCRUALS.c.loan).where(
-        ACCRUALS.c.tenant == bindparam("tenant"),
-        ~exists().where(
-            LOANS.c.tenant == ACCRUALS.c.tenant,
-            LOANS.c.bucket == ACCRUALS.c.bucket,
-            LOANS.c.id == ACCRUALS.c.loan,
-        ),
+        ACCRUALS.c.tenant == bindparam("tenant"), ~exists().where(_ITS_LOAN)
     ),
     "notice_without_event": select(OUTBOX.c.id).where(
         OUTBOX.c.tenant == bindparam("tenant"), OUTBOX.c.facility != "", ~exists().where(_SAME_EVENT)
@@ -194,13 +175,14 @@ def accruals_in(unit: Unit, bucket: int) -> int:
     return int(unit.execute(_ACCRUALS_IN, {"bucket": bucket}).scalar())
 
 
-def accruals_astray(unit: Unit, bucket: int) -> list[tuple[Row, str]]:
-    """The accrual rows of a bucket that do not lie under product, class and memo of their loan, and what these are.
+def accruals_astray(unit: Unit, bucket: int) -> Iterator[tuple[str, str, str]]:
+    """The accrual rows of a bucket that do not lie under product, class and memo of their loan: loan, theirs, its own.
 
     Every accrual row and loan of the bucket is read.
     """
-    rows = unit.execute(_ASTRAY, {"bucket": bucket})
-    return [(row, f"{row.own_product} {row.own_class} {row.own_memo}") for row in rows]
+    for loan, *placed in unit.execute(_ASTRAY, {"bucket": bucket}):
+        theirs, own = placed[: len(_PLACED)], placed[len(_PLACED) :]
+        yield loan, " ".join(map(str, theirs)), " ".join(map(str, own))
 
 
 def event_hashes(unit: Unit, bucket: int, events: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:

@@ -37,6 +37,7 @@ TAMPERING = {
     "a raised limit": ("UPDATE ml_facility SET limit_minor = limit_minor * 2", "facility_limit_minor"),
     "an accrual formula": ("UPDATE ml_accrual SET q = q + 1", "accrual_total"),
     "a lost accrual row": ("DELETE FROM ml_accrual", "accrual_rows"),
+    "a lost loan": ("DELETE FROM ml_loan", "accrual_without_loan"),
     "a forged seal": ("UPDATE ml_seal SET heads = heads + 1", "seal_hash"),
     "a lost notice": ("DELETE FROM ml_outbox WHERE type LIKE '%repay%'", "event_without_notice"),
     "a forgotten answer": ("UPDATE ml_command SET result = NULL", "key_without_answer"),
