@@ -286,7 +286,7 @@ def running_totals(line: Mapping[str, Any], until: date) -> tuple[AccrualRow, ..
     """
     class_, memo, anchor_n, den = line["class"], line["memo"], line["anchor_n"], line["den"]
     return tuple(
-        AccrualRow(component, class_, memo, anchor_n, *figures, den, until)  # type: ignore[call-arg]
+        AccrualRow._make((component, class_, memo, anchor_n, *figures, den, until))
         for component, names in lending.RUNNING.items()
         if None not in (figures := [line[name] for name in names])
     )
