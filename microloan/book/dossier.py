@@ -282,7 +282,7 @@ def accrual_columns(loan: dict[str, Any], life: LoanLife, rows: Sequence[Accrual
 def running_totals(line: Mapping[str, Any], until: date) -> tuple[AccrualRow, ...]:
     """The running totals of a stored accrual row, good *until* a day; the inverse of :func:`accrual_columns`.
 
-    One of which a damaged row has only a part is not there, as it is not in the sums of the set pass.
+    A part of one, which only damage leaves, counts for nothing.
     """
     class_, memo, anchor_n, den = line["class"], line["memo"], line["anchor_n"], line["den"]
     return tuple(
